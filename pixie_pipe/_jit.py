@@ -1,0 +1,125 @@
+"""How kernels are compiled: one decorator, one cache directory, one lock.
+
+Compiled kernels are kept on disk in a directory of their own that carries the
+version of pixie_pipe and a digest of its sources. Numba itself notices a change
+in the file of a kernel, but not in another file whose functions it calls; a new
+directory for each state of the sources closes that gap.
+
+Several processes may compile the same kernel for the first time at once. Numba
+numbers the files of a kernel without a lock, so two processes that save
+different signatures can take the same number, and one then loads the other's
+machine code. Loading and saving are therefore done under a file lock.
+
+Environment
+-----------
+PIXIE_PIPE_CACHE_DIR
+    Where compiled kernels are kept, instead of the user's cache directory.
+PIXIE_PIPE_BOUNDSCHECK
+    ``1`` compiles every kernel with checks of array bounds, for the tests.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+import platformdirs
+from numba.core import caching
+
+from pixie_pipe._version import __version__
+
+logger = logging.getLogger(__name__)
+
+BOUNDSCHECK = os.environ.get("PIXIE_PIPE_BOUNDSCHECK", "") == "1"
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+
+@functools.cache
+def cache_directory() -> Path | None:
+    """Return the directory of the compiled kernels, or None if none can be made."""
+    root = os.environ.get("PIXIE_PIPE_CACHE_DIR") or platformdirs.user_cache_dir(
+        "pixie_pipe"
+    )
+    python = f"py{sys.version_info.major}{sys.version_info.minor}"
+    checked = "-boundscheck" if BOUNDSCHECK else ""
+    directory = Path(root) / (
+        f"kernels-{__version__}-{_source_digest()}-numba{numba.__version__}-{python}"
+        f"{checked}"
+    )
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if not os.access(directory, os.W_OK):
+            raise PermissionError(13, "directory is not writable", str(directory))
+    except OSError as error:
+        logger.warning(
+            "compiled kernels are not kept: %s; every process compiles them anew "
+            "(set PIXIE_PIPE_CACHE_DIR to a writable directory)",
+            error,
+        )
+        return None
+    return directory
+
+
+def _source_digest() -> str:
+    digest = hashlib.sha256()
+    pending = [resources.files("pixie_pipe")]
+    while pending:
+        for entry in sorted(pending.pop().iterdir(), key=lambda item: item.name):
+            if entry.is_dir():
+                pending.append(entry)
+            elif entry.name.endswith(".py"):
+                digest.update(entry.name.encode())
+                digest.update(entry.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+@contextmanager
+def _cache_lock() -> Iterator[None]:
+    directory = cache_directory()
+    assert directory is not None
+    with (directory / "lock").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+class _LockedCache(caching.FunctionCache):  # type: ignore[misc]  # numba has no types
+    """Numba's cache of one kernel, with loading and saving under the file lock."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        with _cache_lock():
+            return super().load_overload(sig, target_context)
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with _cache_lock():
+            super().save_overload(sig, data)
+
+
+def jit(function: Kernel) -> Kernel:
+    """Compile `function` as a kernel: no Python objects, cached on disk, no GIL.
+
+    Division by zero gives what the processor gives (no exception), and array
+    bounds are not checked unless ``PIXIE_PIPE_BOUNDSCHECK=1``.
+    """
+    dispatcher = numba.njit(
+        nogil=True, error_model="numpy", boundscheck=BOUNDSCHECK, cache=False
+    )(function)
+    directory = cache_directory()
+    if directory is not None and not numba.config.DISABLE_JIT:
+        previous = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = str(directory)
+        try:
+            dispatcher._cache = _LockedCache(dispatcher.py_func)
+        finally:
+            numba.config.CACHE_DIR = previous
+    return dispatcher  # type: ignore[no-any-return]  # numba has no types
