@@ -1,0 +1,100 @@
+"""Memory for the columns that the decoder's kernel writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixie_pipe.buffers import BufferPool
+from pixie_pipe.events import Block, Column, Events, columns_of
+from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
+from pixie_pipe.listmode import _constants
+from pixie_pipe.listmode._constants import CORE_WORDS
+from pixie_pipe.listmode._decode_kernel import Columns
+
+_BITS = {
+    Block.ENERGY_SUMS: _constants.ENERGY_SUMS,
+    Block.QDC: _constants.QDC,
+    Block.EXTERNAL_TIME: _constants.EXTERNAL_TIME,
+    Block.TRACE: _constants.TRACE,
+}
+
+# Columns begin at multiples of a cache line.
+_ALIGNMENT = 64
+
+
+class ColumnBuffers:
+    """Columns for all events that some words can hold.
+
+    There is room for the shortest events; memory that no event reaches is never
+    touched. Optional blocks get memory when the first event has them.
+    """
+
+    def __init__(self, word_count: int, pool: BufferPool | None) -> None:
+        self._word_count = word_count
+        self._capacity = word_count // CORE_WORDS
+        self._pool = pool
+        self._arrays: dict[str, NDArray[np.generic]] = {}
+        self._add(columns_of(Block.CORE))
+
+    def add_blocks(self, blocks: int, rows: int) -> None:
+        """Make room for `blocks` (bits); the first `rows` events do not have them."""
+        for block, bit in _BITS.items():
+            if not blocks & bit:
+                continue
+            added = columns_of(block)
+            self._add(added)
+            for column in added:
+                self._arrays[column.name][:rows] = 0
+            if block is Block.TRACE:
+                self._add((TRACE_OFFSETS,), rows=self._capacity + 1)
+                self._add((TRACE_SAMPLES,), rows=2 * self._word_count)
+                self._arrays[TRACE_OFFSETS.name][: rows + 1] = 0
+
+    def _add(self, columns: tuple[Column, ...], rows: int | None = None) -> None:
+        rows = self._capacity if rows is None else rows
+        sizes = [
+            -(-rows * column.width * column.dtype.itemsize // _ALIGNMENT) * _ALIGNMENT
+            for column in columns
+        ]
+        total = sum(sizes)
+        slab = self._pool.take(total) if self._pool else np.empty(total, np.uint8)
+        start = 0
+        for column, size in zip(columns, sizes, strict=True):
+            used = rows * column.width * column.dtype.itemsize
+            values = slab[start : start + used].view(column.dtype)
+            self._arrays[column.name] = values.reshape(column.shape(rows))
+            start += size
+
+    def for_kernel(self) -> Columns:
+        """Return the columns as the kernel wants them; absent ones are empty."""
+        return Columns(*self._kernel_arrays())
+
+    def _kernel_arrays(self) -> Iterator[NDArray[np.generic]]:
+        for block in (Block.CORE, *_BITS):
+            for column in columns_of(block):
+                values = self._arrays.get(column.name)
+                if values is None:
+                    values = np.empty(column.shape(0), column.dtype)
+                if column.dtype == np.bool_:
+                    values = values.view(np.uint8)
+                elif column.dtype == np.float32:
+                    values = values.view(np.uint32)
+                yield values
+        if TRACE_OFFSETS.name in self._arrays:
+            yield self._arrays[TRACE_OFFSETS.name][1:]
+            yield self._arrays[TRACE_SAMPLES.name].view(np.uint32)
+        else:
+            yield np.empty(0, np.int64)
+            yield np.empty(0, np.uint32)
+
+    def events(self, count: int, samples: int) -> Events:
+        """Return the first `count` events, with `samples` samples of traces."""
+        columns = {name: values[:count] for name, values in self._arrays.items()}
+        if TRACE_OFFSETS.name in self._arrays:
+            offsets = self._arrays[TRACE_OFFSETS.name]
+            columns[TRACE_OFFSETS.name] = offsets[: count + 1]
+            columns[TRACE_SAMPLES.name] = self._arrays[TRACE_SAMPLES.name][:samples]
+        return Events._trusted(columns, count)

@@ -1,0 +1,230 @@
+"""The decoder's kernel with its state: what `decode` and `StreamDecoder` share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixie_pipe.listmode import _decode_kernel as kernel
+from pixie_pipe.listmode._column_kernels import Fields
+from pixie_pipe.listmode._columns import ColumnBuffers
+from pixie_pipe.listmode._constants import (
+    EXTERNAL_TIME_LENGTHS,
+    HEADER_LENGTHS,
+    MAX_EVENT_LENGTH,
+)
+from pixie_pipe.listmode._header_kernels import Geometry
+from pixie_pipe.listmode.errors import LayoutError
+from pixie_pipe.listmode.layout import Layout
+from pixie_pipe.listmode.result import rejected_table
+
+Module = tuple[int, int]
+"""(crate, slot) of a module."""
+
+# No source field has this value: the layout knows no source for a failed CFD.
+_NO_SOURCE = 255
+
+_FIRST_REJECTION_SPACE = 64
+
+
+class Engine:
+    """Decodes words from one stream, in pieces that the caller joins.
+
+    Parameters
+    ----------
+    layout
+        Layout of the module.
+    modules
+        (crate, slot) of all modules that can appear; by default any crate, and
+        the legal slots of the layout.
+    max_event_length
+        Longest event that can appear, in words; by default the longest that the
+        layout can state.
+
+    Raises
+    ------
+    LayoutError
+        If a module or the length is not possible in the layout.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        modules: Iterable[Module] | None,
+        max_event_length: int | None,
+    ) -> None:
+        self._geometry = _geometry(layout, max_event_length)
+        self._fields = _fields(layout)
+        self._allowed = _allowed(layout, modules)
+        # Modules given by the user are trusted from the start.
+        self._trusted = np.zeros(256, np.uint8)
+        self._state = np.zeros(kernel.STATE_SIZE, np.int64)
+        self._state[kernel.LOST_FROM] = -1
+        self._state[kernel.ID_BITS] = kernel.NO_MODULE
+        if modules is not None:
+            self._trusted[:] = self._allowed
+            # No bits in common are assumed; the kernel then checks all lengths.
+            self._state[kernel.ID_BITS] = 0
+        self._group = kernel.Group(
+            *(np.zeros(kernel.GROUP_EVENTS, np.uint32) for _ in range(4)),
+            np.zeros(kernel.GROUP_EVENTS, np.int64),
+            np.zeros(kernel.GROUP_EVENTS, np.int32),
+        )
+        self._rejected = np.zeros((_FIRST_REJECTION_SPACE, 3), np.int64)
+
+    def run(
+        self,
+        words: NDArray[np.uint32],
+        base: int,
+        columns: ColumnBuffers,
+        *,
+        final: bool,
+    ) -> int:
+        """Decode `words`, the first of which is word `base` of the stream.
+
+        Returns
+        -------
+        int
+            How many of the words are decided. The rest must begin the next call.
+        """
+        # Compiled for one type only, whether the caller's memory can be written
+        # or not.
+        words = words.view()
+        words.flags.writeable = False
+        state = self._state
+        state[kernel.POSITION] = 0
+        while True:
+            answer = kernel.decode_words(
+                words,
+                base,
+                final,
+                self._geometry,
+                self._fields,
+                self._allowed,
+                self._trusted,
+                state,
+                self._rejected,
+                self._group,
+                columns.for_kernel(),
+            )
+            if answer == kernel.NEED_BLOCKS:
+                needed = int(state[kernel.NEEDED])
+                columns.add_blocks(needed, int(state[kernel.EVENTS]))
+                state[kernel.BLOCKS] |= needed
+            elif answer == kernel.NEED_REJECTION_SPACE:
+                self._rejected = np.concatenate(
+                    [self._rejected, np.zeros_like(self._rejected)]
+                )
+            else:
+                return int(state[kernel.POSITION])
+
+    def start_columns(self) -> None:
+        """Begin new columns: the next events go to their first rows."""
+        for entry in (kernel.EVENTS, kernel.SAMPLES, kernel.BLOCKS):
+            self._state[entry] = 0
+
+    def take_rejected(self) -> NDArray[np.void]:
+        """Return the rejections since the last call."""
+        count = int(self._state[kernel.REJECTIONS])
+        self._state[kernel.REJECTIONS] = 0
+        return rejected_table(self._rejected[:count])
+
+    @property
+    def event_count(self) -> int:
+        """Events in the columns begun last."""
+        return int(self._state[kernel.EVENTS])
+
+    @property
+    def sample_count(self) -> int:
+        """Samples in the columns begun last."""
+        return int(self._state[kernel.SAMPLES])
+
+    @property
+    def decoded_words(self) -> int:
+        """Words of all events so far."""
+        return int(self._state[kernel.DECODED_WORDS])
+
+    @property
+    def lost_from(self) -> int | None:
+        """First word of the stretch that is being rejected, or None if in step."""
+        position = int(self._state[kernel.LOST_FROM])
+        return None if position < 0 else position
+
+
+def _geometry(layout: Layout, max_event_length: int | None) -> Geometry:
+    longest = min(layout.event_length.mask, MAX_EVENT_LENGTH)
+    limit = longest if max_event_length is None else max_event_length
+    if not HEADER_LENGTHS[0] <= limit <= longest:
+        raise LayoutError(
+            f"max_event_length is {limit} words, expected {HEADER_LENGTHS[0]} to "
+            f"{longest} for layout {layout.name}"
+        )
+    legal = sum(
+        1 << length
+        for length in HEADER_LENGTHS
+        if layout.external_timestamps or length not in EXTERNAL_TIME_LENGTHS
+    )
+    numbers = (
+        legal,
+        layout.event_length.shift,
+        layout.event_length.mask,
+        layout.trace_length.shift,
+        layout.trace_length.mask,
+        layout.slot.shift,
+        layout.slot.mask,
+        layout.crate.shift,
+        layout.crate.mask,
+        limit,
+    )
+    return Geometry(*(np.uint32(number) for number in numbers))
+
+
+def _fields(layout: Layout) -> Fields:
+    failed = layout.cfd_failed_source
+    numbers = (
+        layout.channel.shift,
+        layout.channel.mask,
+        layout.slot.shift,
+        layout.slot.mask,
+        layout.crate.shift,
+        layout.crate.mask,
+        layout.out_of_range.word,
+        layout.out_of_range.shift,
+        layout.energy.mask,
+        layout.trace_length.shift,
+        layout.trace_length.mask,
+        layout.cfd_fraction.mask,
+        layout.cfd_fraction.width,
+        layout.cfd_source.shift,
+        layout.cfd_source.mask,
+        layout.cfd_forced.shift,
+        layout.cfd_forced.mask,
+        _NO_SOURCE if failed is None else failed,
+        layout.tick_ps,
+        layout.cfd_unit_ps,
+        # Negative steps as the kernel's 32-bit arithmetic has them.
+        layout.cfd_source_step * layout.cfd_unit_ps % 2**32,
+        layout.cfd_source_offset * layout.cfd_unit_ps % 2**32,
+    )
+    return Fields(*(np.uint32(number) for number in numbers))
+
+
+def _allowed(layout: Layout, modules: Iterable[Module] | None) -> NDArray[np.uint8]:
+    allowed = np.zeros((16, 16), np.uint8)
+    if modules is None:
+        first, last = layout.slots
+        allowed[:, first : last + 1] = 1
+    else:
+        for crate, slot in modules:
+            if not (0 <= crate <= layout.crate.mask and 0 <= slot <= layout.slot.mask):
+                raise LayoutError(
+                    f"module {crate}/{slot} (crate/slot) cannot be in layout "
+                    f"{layout.name}: crates are 0 to {layout.crate.mask}, slots 0 "
+                    f"to {layout.slot.mask}"
+                )
+            allowed[crate, slot] = 1
+        if not allowed.any():
+            raise LayoutError("the list of modules is empty: no event could be there")
+    return allowed.ravel()
