@@ -12,7 +12,7 @@ from pixie_pipe.events import Block, Column, Events, columns_of
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
 from pixie_pipe.listmode import _constants
 from pixie_pipe.listmode._constants import CORE_WORDS
-from pixie_pipe.listmode._decode_kernel import Columns
+from pixie_pipe.listmode._state import Columns
 
 _BITS = {
     Block.ENERGY_SUMS: _constants.ENERGY_SUMS,

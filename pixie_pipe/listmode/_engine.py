@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from pixie_pipe.listmode import _decode_kernel as kernel
+from pixie_pipe.listmode import _state as entry
 from pixie_pipe.listmode._column_kernels import Fields
 from pixie_pipe.listmode._columns import ColumnBuffers
 from pixie_pipe.listmode._constants import (
@@ -15,6 +15,7 @@ from pixie_pipe.listmode._constants import (
     HEADER_LENGTHS,
     MAX_EVENT_LENGTH,
 )
+from pixie_pipe.listmode._decode_kernel import decode_words
 from pixie_pipe.listmode._header_kernels import Geometry
 from pixie_pipe.listmode.errors import LayoutError
 from pixie_pipe.listmode.layout import Layout
@@ -23,8 +24,9 @@ from pixie_pipe.listmode.result import rejected_table
 Module = tuple[int, int]
 """(crate, slot) of a module."""
 
-# No source field has this value: the layout knows no source for a failed CFD.
-_NO_SOURCE = 255
+# The bits of a source that no word 2 has: the layout knows no source for a failed
+# CFD. (The lowest bit of word 2 belongs to the timestamp in every layout.)
+_NEVER = 1
 
 _FIRST_REJECTION_SPACE = 64
 
@@ -60,17 +62,17 @@ class Engine:
         self._allowed = _allowed(layout, modules)
         # Modules given by the user are trusted from the start.
         self._trusted = np.zeros(256, np.uint8)
-        self._state = np.zeros(kernel.STATE_SIZE, np.int64)
-        self._state[kernel.LOST_FROM] = -1
-        self._state[kernel.ID_BITS] = kernel.NO_MODULE
+        self._state = np.zeros(entry.STATE_SIZE, np.int64)
+        self._state[entry.LOST_FROM] = -1
+        self._state[entry.ID_BITS] = entry.NO_MODULE
         if modules is not None:
             self._trusted[:] = self._allowed
             # No bits in common are assumed; the kernel then checks all lengths.
-            self._state[kernel.ID_BITS] = 0
-        self._group = kernel.Group(
-            *(np.zeros(kernel.GROUP_EVENTS, np.uint32) for _ in range(4)),
-            np.zeros(kernel.GROUP_EVENTS, np.int64),
-            np.zeros(kernel.GROUP_EVENTS, np.int32),
+            self._state[entry.ID_BITS] = 0
+        self._group = entry.Group(
+            *(np.zeros(entry.GROUP_EVENTS, np.uint32) for _ in range(4)),
+            np.zeros(entry.GROUP_EVENTS, np.int64),
+            np.zeros(entry.GROUP_EVENTS, np.int32),
         )
         self._rejected = np.zeros((_FIRST_REJECTION_SPACE, 3), np.int64)
 
@@ -94,9 +96,9 @@ class Engine:
         words = words.view()
         words.flags.writeable = False
         state = self._state
-        state[kernel.POSITION] = 0
+        state[entry.POSITION] = 0
         while True:
-            answer = kernel.decode_words(
+            answer = decode_words(
                 words,
                 base,
                 final,
@@ -109,47 +111,47 @@ class Engine:
                 self._group,
                 columns.for_kernel(),
             )
-            if answer == kernel.NEED_BLOCKS:
-                needed = int(state[kernel.NEEDED])
-                columns.add_blocks(needed, int(state[kernel.EVENTS]))
-                state[kernel.BLOCKS] |= needed
-            elif answer == kernel.NEED_REJECTION_SPACE:
+            if answer == entry.NEED_BLOCKS:
+                needed = int(state[entry.NEEDED])
+                columns.add_blocks(needed, int(state[entry.EVENTS]))
+                state[entry.BLOCKS] |= needed
+            elif answer == entry.NEED_REJECTION_SPACE:
                 self._rejected = np.concatenate(
                     [self._rejected, np.zeros_like(self._rejected)]
                 )
             else:
-                return int(state[kernel.POSITION])
+                return int(state[entry.POSITION])
 
     def start_columns(self) -> None:
         """Begin new columns: the next events go to their first rows."""
-        for entry in (kernel.EVENTS, kernel.SAMPLES, kernel.BLOCKS):
-            self._state[entry] = 0
+        for count in (entry.EVENTS, entry.SAMPLES, entry.BLOCKS):
+            self._state[count] = 0
 
     def take_rejected(self) -> NDArray[np.void]:
         """Return the rejections since the last call."""
-        count = int(self._state[kernel.REJECTIONS])
-        self._state[kernel.REJECTIONS] = 0
+        count = int(self._state[entry.REJECTIONS])
+        self._state[entry.REJECTIONS] = 0
         return rejected_table(self._rejected[:count])
 
     @property
     def event_count(self) -> int:
         """Events in the columns begun last."""
-        return int(self._state[kernel.EVENTS])
+        return int(self._state[entry.EVENTS])
 
     @property
     def sample_count(self) -> int:
         """Samples in the columns begun last."""
-        return int(self._state[kernel.SAMPLES])
+        return int(self._state[entry.SAMPLES])
 
     @property
     def decoded_words(self) -> int:
         """Words of all events so far."""
-        return int(self._state[kernel.DECODED_WORDS])
+        return int(self._state[entry.DECODED_WORDS])
 
     @property
     def lost_from(self) -> int | None:
         """First word of the stretch that is being rejected, or None if in step."""
-        position = int(self._state[kernel.LOST_FROM])
+        position = int(self._state[entry.LOST_FROM])
         return None if position < 0 else position
 
 
@@ -182,7 +184,7 @@ def _geometry(layout: Layout, max_event_length: int | None) -> Geometry:
 
 
 def _fields(layout: Layout) -> Fields:
-    failed = layout.cfd_failed_source
+    source, failed = layout.cfd_source, layout.cfd_failed_source
     numbers = (
         layout.channel.shift,
         layout.channel.mask,
@@ -192,16 +194,18 @@ def _fields(layout: Layout) -> Fields:
         layout.crate.mask,
         layout.out_of_range.word,
         layout.out_of_range.shift,
+        layout.energy.shift,
         layout.energy.mask,
         layout.trace_length.shift,
         layout.trace_length.mask,
+        layout.cfd_fraction.shift,
         layout.cfd_fraction.mask,
         layout.cfd_fraction.width,
-        layout.cfd_source.shift,
-        layout.cfd_source.mask,
-        layout.cfd_forced.shift,
-        layout.cfd_forced.mask,
-        _NO_SOURCE if failed is None else failed,
+        source.shift,
+        source.mask,
+        layout.cfd_forced.mask << layout.cfd_forced.shift,
+        source.mask << source.shift,
+        _NEVER if failed is None else failed << source.shift,
         layout.tick_ps,
         layout.cfd_unit_ps,
         # Negative steps as the kernel's 32-bit arithmetic has them.
