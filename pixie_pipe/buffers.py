@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
+from collections import defaultdict
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Slabs kept for the next request. A decoder needs one for each block of columns
-# and has two batches in flight.
-_MAX_FREE = 12
+# Slabs kept of each size for the next request: a decoder has a few batches in
+# flight.
+_MAX_FREE = 4
 
-# A slab is not given away for a request this many times smaller than itself.
-_MAX_WASTE = 8
-
-_SMALLEST = 1 << 16
+# Sizes are rounded up to powers of two, from this exponent on, so that requests of
+# nearly the same size use the same memory. What is not used is not touched.
+_SMALLEST_EXPONENT = 16
 
 
 class BufferPool:
@@ -28,32 +27,24 @@ class BufferPool:
     """
 
     def __init__(self) -> None:
-        self._free: list[NDArray[np.uint8]] = []
-        self._lock = threading.Lock()
+        self._free: defaultdict[int, list[NDArray[np.uint8]]] = defaultdict(list)
 
     def take(self, size: int) -> NDArray[np.uint8]:
         """Return at least `size` bytes of memory with any content, shape (n,)."""
-        slab = self._reuse(size)
-        if slab is None:
-            slab = np.empty(max(size, _SMALLEST), np.uint8)
+        exponent = max(_SMALLEST_EXPONENT, (size - 1).bit_length())
+        # Popping and appending are atomic, so threads need no lock.
+        try:
+            slab = self._free[exponent].pop()
+        except IndexError:
+            slab = np.empty(1 << exponent, np.uint8)
         # numpy gives the views of a view the owner of the memory as their base.
         # An array made from the buffer protocol counts as that owner, so it lives
         # exactly as long as any view of it.
         lent = np.frombuffer(slab.data, np.uint8)
-        weakref.finalize(lent, self._give_back, slab).atexit = False
+        weakref.finalize(lent, self._give_back, exponent, slab).atexit = False
         return lent
 
-    def _reuse(self, size: int) -> NDArray[np.uint8] | None:
-        with self._lock:
-            fitting = [
-                (slab.nbytes, index)
-                for index, slab in enumerate(self._free)
-                if size <= slab.nbytes <= max(_MAX_WASTE * size, _SMALLEST)
-            ]
-            return self._free.pop(min(fitting)[1]) if fitting else None
-
-    def _give_back(self, slab: NDArray[np.uint8]) -> None:
-        with self._lock:
-            self._free.append(slab)
-            if len(self._free) > _MAX_FREE:
-                del self._free[0]
+    def _give_back(self, exponent: int, slab: NDArray[np.uint8]) -> None:
+        free = self._free[exponent]
+        if len(free) < _MAX_FREE:
+            free.append(slab)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 import numpy as np
 
@@ -165,6 +166,7 @@ COLUMN: dict[str, Column] = {
 }
 
 
+@cache
 def columns_of(block: Block) -> tuple[Column, ...]:
     """Return the columns of `block` that have one row per event."""
     return tuple(column for column in COLUMNS if column.block == block)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,8 @@ _BITS = {
 # Columns begin at multiples of a cache line.
 _ALIGNMENT = 64
 
+_KERNEL_BLOCKS = (Block.CORE, *_BITS)
+
 
 class ColumnBuffers:
     """Columns for all events that some words can hold.
@@ -36,48 +40,52 @@ class ColumnBuffers:
         self._word_count = word_count
         self._capacity = word_count // CORE_WORDS
         self._pool = pool
-        self._arrays: dict[str, NDArray[np.generic]] = {}
-        self._add(columns_of(Block.CORE))
+        self._arrays: dict[str, NDArray[Any]] = {}
+        self._kernel_columns: Columns | None = None
+        self._add({column: self._capacity for column in columns_of(Block.CORE)})
 
     def add_blocks(self, blocks: int, rows: int) -> None:
         """Make room for `blocks` (bits); the first `rows` events do not have them."""
         for block, bit in _BITS.items():
             if not blocks & bit:
                 continue
-            added = columns_of(block)
-            self._add(added)
-            for column in added:
+            sizes = {column: self._capacity for column in columns_of(block)}
+            if block is Block.TRACE:
+                sizes[TRACE_OFFSETS] = self._capacity + 1
+                sizes[TRACE_SAMPLES] = 2 * self._word_count
+            self._add(sizes)
+            for column in columns_of(block):
                 self._arrays[column.name][:rows] = 0
             if block is Block.TRACE:
-                self._add((TRACE_OFFSETS,), rows=self._capacity + 1)
-                self._add((TRACE_SAMPLES,), rows=2 * self._word_count)
                 self._arrays[TRACE_OFFSETS.name][: rows + 1] = 0
 
-    def _add(self, columns: tuple[Column, ...], rows: int | None = None) -> None:
-        rows = self._capacity if rows is None else rows
-        sizes = [
-            -(-rows * column.width * column.dtype.itemsize // _ALIGNMENT) * _ALIGNMENT
-            for column in columns
-        ]
-        total = sum(sizes)
+    def _add(self, rows: dict[Column, int]) -> None:
+        """Give memory to columns with so many rows."""
+        starts = []
+        total = 0
+        for column, count in rows.items():
+            starts.append(total)
+            size = count * column.width * column.dtype.itemsize
+            total += -(-size // _ALIGNMENT) * _ALIGNMENT
         slab = self._pool.take(total) if self._pool else np.empty(total, np.uint8)
-        start = 0
-        for column, size in zip(columns, sizes, strict=True):
-            used = rows * column.width * column.dtype.itemsize
-            values = slab[start : start + used].view(column.dtype)
-            self._arrays[column.name] = values.reshape(column.shape(rows))
-            start += size
+        for (column, count), start in zip(rows.items(), starts, strict=True):
+            self._arrays[column.name] = np.ndarray(
+                column.shape(count), column.dtype, buffer=slab, offset=start
+            )
+        self._kernel_columns = None
 
     def for_kernel(self) -> Columns:
         """Return the columns as the kernel wants them; absent ones are empty."""
-        return Columns(*self._kernel_arrays())
+        if self._kernel_columns is None:
+            self._kernel_columns = Columns(*self._kernel_arrays())
+        return self._kernel_columns
 
-    def _kernel_arrays(self) -> Iterator[NDArray[np.generic]]:
-        for block in (Block.CORE, *_BITS):
+    def _kernel_arrays(self) -> Iterator[NDArray[Any]]:
+        for block in _KERNEL_BLOCKS:
             for column in columns_of(block):
                 values = self._arrays.get(column.name)
                 if values is None:
-                    values = np.empty(column.shape(0), column.dtype)
+                    values = _absent(column)
                 if column.dtype == np.bool_:
                     values = values.view(np.uint8)
                 elif column.dtype == np.float32:
@@ -87,8 +95,8 @@ class ColumnBuffers:
             yield self._arrays[TRACE_OFFSETS.name][1:]
             yield self._arrays[TRACE_SAMPLES.name].view(np.uint32)
         else:
-            yield np.empty(0, np.int64)
-            yield np.empty(0, np.uint32)
+            yield _absent(TRACE_OFFSETS)
+            yield _absent(TRACE_SAMPLES).view(np.uint32)
 
     def events(self, count: int, samples: int) -> Events:
         """Return the first `count` events, with `samples` samples of traces."""
@@ -97,4 +105,9 @@ class ColumnBuffers:
             offsets = self._arrays[TRACE_OFFSETS.name]
             columns[TRACE_OFFSETS.name] = offsets[: count + 1]
             columns[TRACE_SAMPLES.name] = self._arrays[TRACE_SAMPLES.name][:samples]
-        return Events._trusted(columns, count)
+        return Events._trusted(columns, count)  # noqa: SLF001  # within the package
+
+
+@cache
+def _absent(column: Column) -> NDArray[Any]:
+    return np.empty(column.shape(0), column.dtype)
