@@ -58,7 +58,7 @@ class Column:
         return (count,) if self.width == 1 else (count, self.width)
 
 
-def _column(
+def _column(  # noqa: PLR0917  # rows of a table, read by position
     block: Block, name: str, dtype: str, unit: str, description: str, width: int = 1
 ) -> Column:
     return Column(name, np.dtype(dtype), unit, description, block, width)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pixie_pipe.buffers import BufferPool
 from pixie_pipe.events import Block, Column, Events, columns_of
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
 from pixie_pipe.listmode import _constants
 from pixie_pipe.listmode._constants import CORE_WORDS
 from pixie_pipe.listmode._state import Columns
+
+if TYPE_CHECKING:
+    from pixie_pipe.buffers import BufferPool
 
 _BITS = {
     Block.ENERGY_SUMS: _constants.ENERGY_SUMS,
@@ -42,14 +44,14 @@ class ColumnBuffers:
         self._pool = pool
         self._arrays: dict[str, NDArray[Any]] = {}
         self._kernel_columns: Columns | None = None
-        self._add({column: self._capacity for column in columns_of(Block.CORE)})
+        self._add(dict.fromkeys(columns_of(Block.CORE), self._capacity))
 
     def add_blocks(self, blocks: int, rows: int) -> None:
         """Make room for `blocks` (bits); the first `rows` events do not have them."""
         for block, bit in _BITS.items():
             if not blocks & bit:
                 continue
-            sizes = {column: self._capacity for column in columns_of(block)}
+            sizes = dict.fromkeys(columns_of(block), self._capacity)
             if block is Block.TRACE:
                 sizes[TRACE_OFFSETS] = self._capacity + 1
                 sizes[TRACE_SAMPLES] = 2 * self._word_count

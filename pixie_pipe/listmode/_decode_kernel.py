@@ -63,7 +63,7 @@ u32 = np.uint32
 @jit
 def _fill_core(
     count: int,
-    one_module: bool,  # noqa: FBT001
+    one_module: bool,
     f: Fields,
     state: NDArray[np.int64],
     group: Group,
@@ -84,9 +84,7 @@ def _fill_core(
     fill_energy(ranged, word3, f, c.energy[a:z], c.out_of_range[a:z])
     fill_cfd(word2, f, c.cfd_fraction[a:z], c.cfd_source[a:z], c.cfd_forced[a:z])
     cfd_corrections(word2, f, corrections)
-    fill_times(
-        word1, word2, corrections, f.tick_ps, c.timestamp[a:z], c.time_ps[a:z]
-    )
+    fill_times(word1, word2, corrections, f.tick_ps, c.timestamp[a:z], c.time_ps[a:z])
 
 
 @jit
@@ -133,9 +131,7 @@ def _fill_blocks(
 
 
 @jit
-def _reject(
-    state: NDArray[np.int64], rejected: NDArray[np.int64], stop: int
-) -> None:
+def _reject(state: NDArray[np.int64], rejected: NDArray[np.int64], stop: int) -> None:
     """Reject the words from where the step was lost up to `stop`."""
     row = state[REJECTIONS]
     rejected[row, 0] = state[LOST_FROM]
@@ -149,7 +145,7 @@ def _reject(
 def decode_words(
     words: NDArray[np.uint32],
     base: int,
-    final: bool,  # noqa: FBT001
+    final: bool,
     g: Geometry,
     f: Fields,
     allowed: NDArray[np.uint8],
@@ -180,9 +176,7 @@ def decode_words(
     int
         FINISHED when nothing more can be decided; else what is needed first.
     """
-    id_mask = u32(
-        u32(g.slot_mask << g.slot_shift) | u32(g.crate_mask << g.crate_shift)
-    )
+    id_mask = u32(u32(g.slot_mask << g.slot_shift) | u32(g.crate_mask << g.crate_shift))
     size = words.size
     while True:
         if state[REJECTIONS] == rejected.shape[0]:

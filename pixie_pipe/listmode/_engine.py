@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixie_pipe.listmode import _state as entry
 from pixie_pipe.listmode._column_kernels import Fields
-from pixie_pipe.listmode._columns import ColumnBuffers
 from pixie_pipe.listmode._constants import (
     EXTERNAL_TIME_LENGTHS,
     HEADER_LENGTHS,
@@ -18,8 +18,11 @@ from pixie_pipe.listmode._constants import (
 from pixie_pipe.listmode._decode_kernel import decode_words
 from pixie_pipe.listmode._header_kernels import Geometry
 from pixie_pipe.listmode.errors import LayoutError
-from pixie_pipe.listmode.layout import Layout
 from pixie_pipe.listmode.result import rejected_table
+
+if TYPE_CHECKING:
+    from pixie_pipe.listmode._columns import ColumnBuffers
+    from pixie_pipe.listmode.layout import Layout
 
 Module = tuple[int, int]
 """(crate, slot) of a module."""
@@ -69,11 +72,7 @@ class Engine:
             self._trusted[:] = self._allowed
             # No bits in common are assumed; the kernel then checks all lengths.
             self._state[entry.ID_BITS] = 0
-        self._group = entry.Group(
-            *(np.zeros(entry.GROUP_EVENTS, np.uint32) for _ in range(4)),
-            np.zeros(entry.GROUP_EVENTS, np.int64),
-            np.zeros(entry.GROUP_EVENTS, np.int32),
-        )
+        self._group = entry.new_group()
         self._rejected = np.zeros((_FIRST_REJECTION_SPACE, 3), np.int64)
 
     def run(

@@ -183,7 +183,7 @@ def _judge_closely(
     words: NDArray[np.uint32],
     position: int,
     end: int,
-    final: bool,  # noqa: FBT001
+    final: bool,
     g: Geometry,
     allowed: NDArray[np.uint8],
     trusted: NDArray[np.uint8],
@@ -229,7 +229,7 @@ def _judge_closely(
 def gather(
     words: NDArray[np.uint32],
     start: int,
-    final: bool,  # noqa: FBT001
+    final: bool,
     g: Geometry,
     allowed: NDArray[np.uint8],
     trusted: NDArray[np.uint8],

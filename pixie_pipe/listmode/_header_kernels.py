@@ -1,4 +1,4 @@
-"""Kernels that judge headers: is there an event here, and where is the next?
+"""Kernels that judge headers, and search for the next event.
 
 A header is *plausible* when its header length is legal, its event length equals
 header and trace together and is not above the limit, and its module is allowed.
@@ -100,7 +100,7 @@ def judge_header(
 def run_starts(
     words: NDArray[np.uint32],
     start: int,
-    final: bool,  # noqa: FBT001
+    final: bool,
     g: Geometry,
     allowed: NDArray[np.uint8],
 ) -> int:
@@ -141,7 +141,7 @@ def find_run(
     words: NDArray[np.uint32],
     start: int,
     stop: int,
-    final: bool,  # noqa: FBT001
+    final: bool,
     g: Geometry,
     allowed: NDArray[np.uint8],
 ) -> tuple[int, int]:
@@ -207,7 +207,7 @@ def find_run_inside(
     words: NDArray[np.uint32],
     start: int,
     stop: int,
-    final: bool,  # noqa: FBT001
+    final: bool,
     g: Geometry,
     trusted: NDArray[np.uint8],
     id_mask: np.uint32,

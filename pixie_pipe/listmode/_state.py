@@ -58,6 +58,14 @@ class Group(NamedTuple):
     correction_ps: NDArray[np.int32]
 
 
+def new_group() -> Group:
+    """Return room for one group."""
+    word0, word1, word2, word3 = np.zeros((4, GROUP_EVENTS), np.uint32)
+    positions = np.zeros(GROUP_EVENTS, np.int64)
+    correction_ps = np.zeros(GROUP_EVENTS, np.int32)
+    return Group(word0, word1, word2, word3, positions, correction_ps)
+
+
 class Columns(NamedTuple):
     """The columns that the kernel writes; flags are bytes, pairs are two samples."""
 

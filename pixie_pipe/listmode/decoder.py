@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from pixie_pipe.buffers import BufferPool
 from pixie_pipe.listmode._columns import ColumnBuffers
 from pixie_pipe.listmode._constants import WORD
 from pixie_pipe.listmode._engine import Engine, Module
-from pixie_pipe.listmode.layout import Layout
 from pixie_pipe.listmode.result import Balance, Decoded
 from pixie_pipe.listmode.words import ByteOrder, Data, as_bytes, as_words
+
+if TYPE_CHECKING:
+    from pixie_pipe.buffers import BufferPool
+    from pixie_pipe.listmode.layout import Layout
 
 
 def decode(

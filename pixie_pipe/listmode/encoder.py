@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,7 @@ def encode(events: Events, layout: Layout) -> NDArray[np.uint32]:
     positions = np.cumsum(event_length) - event_length
     words = np.zeros(int(event_length.sum()), WORD)
     # Imported here: numba takes longer to import than the rest.
-    from pixie_pipe.listmode._encode_kernel import (  # noqa: PLC0415
+    from pixie_pipe.listmode._encode_kernel import (
         EventParts,
         write_events,
     )
@@ -69,7 +69,7 @@ def encode(events: Events, layout: Layout) -> NDArray[np.uint32]:
     return words
 
 
-_Put: TypeAlias = Callable[[str, BitField, NDArray[np.generic]], None]
+_Put: TypeAlias = Callable[[str, BitField, NDArray[Any]], None]
 
 _NEEDED = (
     "crate",
@@ -94,9 +94,7 @@ def _check_columns(events: Events) -> None:
         )
 
 
-def _check(
-    name: str, values: NDArray[np.generic], limit: int, layout: Layout
-) -> None:
+def _check(name: str, values: NDArray[Any], limit: int, layout: Layout) -> None:
     """Raise EncodeError for the first value above `limit`."""
     above = np.flatnonzero(values > limit)
     if above.size:
@@ -154,7 +152,7 @@ def _core_words(
     """Return the first four words of every event, shape (n, 4)."""
     core = np.zeros((len(events), CORE_WORDS), np.uint32)
 
-    def put(name: str, field: BitField, values: NDArray[np.generic]) -> None:
+    def put(name: str, field: BitField, values: NDArray[Any]) -> None:
         _check(name, values, field.mask, layout)
         core[:, field.word] |= values.astype(np.uint32) << np.uint32(field.shift)
 
@@ -206,7 +204,7 @@ def _energy_sums(events: Events) -> NDArray[np.uint32]:
 
 def _column_or_empty(
     events: Events, name: str, shape: tuple[int, ...], dtype: str
-) -> NDArray[np.generic]:
+) -> NDArray[Any]:
     if name in events.columns:
         return np.ascontiguousarray(events[name])
     return np.zeros(shape, dtype)

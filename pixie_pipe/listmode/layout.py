@@ -130,6 +130,9 @@ class Layout:
                 self._refuse(name, field, f"a width of 0 to {widest} bits")
             if field.shift + field.width > 32 or field.word not in word:
                 self._refuse(name, field, f"bits 0 to 31 of word {word}")
+        failed = self.cfd_failed_source
+        if failed is not None and not 0 <= failed <= self.cfd_source.mask:
+            self._refuse("cfd_failed_source", failed, "a value of cfd_source")
         for name in ("tick_ps", "cfd_unit_ps"):
             value = getattr(self, name)
             if not 0 < value < 1 << 16:
@@ -166,7 +169,7 @@ class Layout:
             If no layout fits; the text lists the known ones.
         """
         # Imported here: the table is made of Layout objects.
-        from pixie_pipe.listmode.layouts import KNOWN  # noqa: PLC0415
+        from pixie_pipe.listmode.layouts import KNOWN
 
         letter = _hardware_letter(hardware)
         for entry in KNOWN:
@@ -192,7 +195,7 @@ class Layout:
         LayoutError
             If there is no such layout; the text names the nearest ones.
         """
-        from pixie_pipe.listmode.layouts import KNOWN  # noqa: PLC0415
+        from pixie_pipe.listmode.layouts import KNOWN
 
         for entry in KNOWN:
             if entry.layout.name == name:
@@ -205,7 +208,7 @@ class Layout:
     @classmethod
     def known(cls) -> tuple[Layout, ...]:
         """Return all known layouts, each for the first firmware that has it."""
-        from pixie_pipe.listmode.layouts import KNOWN  # noqa: PLC0415
+        from pixie_pipe.listmode.layouts import KNOWN
 
         return tuple({entry.layout.name: entry.layout for entry in KNOWN}.values())
 
@@ -304,9 +307,11 @@ def _hardware_letter(hardware: str | int | None) -> str | None:
     if hardware is None:
         return None
     if isinstance(hardware, int):
-        for letter, number in reversed(HARDWARE_LETTERS.items()):
-            if hardware >= number:
-                return letter
+        reached = [
+            letter for letter, number in HARDWARE_LETTERS.items() if number <= hardware
+        ]
+        if reached:
+            return reached[-1]
     elif hardware.upper() in HARDWARE_LETTERS:
         return hardware.upper()
     known = ", ".join(f"{letter} ({n})" for letter, n in HARDWARE_LETTERS.items())

@@ -1,8 +1,9 @@
 """The known layouts, as data.
 
-Twelve (frequency, revision) generations come from XIA's SDK; the Rev H ones beside them follow third-party
-decoders (PKUXIADAQ uses the wide ids for every board of Rev H, PAASS pull request
-320 knows their second clock) and carry the list of what is unsettled.
+Twelve (frequency, revision) generations come from XIA's SDK. The Rev H ones beside
+them follow third-party decoders (PKUXIADAQ uses the wide ids for every board of Rev
+H, PAASS pull request 320 knows their second clock) and carry the list of what is
+unsettled.
 """
 
 from __future__ import annotations

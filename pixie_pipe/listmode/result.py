@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pixie_pipe.events import Events
 from pixie_pipe.listmode import _constants
 from pixie_pipe.listmode._constants import WORD
+
+if TYPE_CHECKING:
+    from pixie_pipe.events import Events
 
 REJECTED = np.dtype([("word_offset", "i8"), ("word_count", "i8"), ("reason", "u1")])
 """Type of the table of rejected words; `reason` is a `RejectReason`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,11 @@ from pixie_pipe.listmode._columns import ColumnBuffers
 from pixie_pipe.listmode._constants import WORD
 from pixie_pipe.listmode._engine import Engine, Module
 from pixie_pipe.listmode.errors import StreamFinishedError
-from pixie_pipe.listmode.layout import Layout
 from pixie_pipe.listmode.result import NO_WORDS, Balance, Decoded, join_rejected
 from pixie_pipe.listmode.words import ByteOrder, Data, as_bytes, as_words
+
+if TYPE_CHECKING:
+    from pixie_pipe.listmode.layout import Layout
 
 # Words of a new piece that are first joined to the undecided ones; more only if
 # these do not suffice. A few short events, or a longer trace at the second try.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixie_pipe.events import Events
-from pixie_pipe.listmode.layout import Layout
 from pixie_pipe.timing import corrected_time_ps
+
+if TYPE_CHECKING:
+    from pixie_pipe.listmode.layout import Layout
 
 _BLOCKS_OF_HEADER_LENGTH = {
     4: (False, False, False),

@@ -17,7 +17,7 @@ NEWEST = Layout.find(500, 34688)
 def events(**changed: Any) -> Events:
     """Return three plain events with some columns changed."""
     plain = random_events(Layout.find(100, 29432), 3, np.random.default_rng(1))
-    zeros = {
+    zeros: dict[str, Any] = {
         "cfd_fraction": np.zeros(3, np.uint16),
         "cfd_source": np.zeros(3, np.uint8),
         "cfd_forced": np.zeros(3, np.bool_),

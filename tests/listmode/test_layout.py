@@ -95,7 +95,7 @@ def test_override_checks_what_it_is_given() -> None:
         layout.override(energy=(3, 0, 17))
     with pytest.raises(LayoutError, match="bits 0 to 31 of word"):
         layout.override(energy=(3, 20, 16))
-    with pytest.raises(LayoutError, match="expected .word, shift, width."):
+    with pytest.raises(LayoutError, match=r"expected \(word, shift, width\)"):
         layout.override(energy=5)
     with pytest.raises(LayoutError, match="1 to 65535 ps"):
         layout.override(tick_ps=0)

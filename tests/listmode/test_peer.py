@@ -12,14 +12,16 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from pixie_pipe.events import Events
 from pixie_pipe.listmode import Layout, StreamDecoder, decode, encode
 from pixie_pipe.testing.generators import random_events
+
+if TYPE_CHECKING:
+    from pixie_pipe.events import Events
 
 NEWEST = Layout.find(500, 34688)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from pixie_pipe.events import Events
 from pixie_pipe.listmode import Layout, decode
+
+if TYPE_CHECKING:
+    from pixie_pipe.events import Events
 
 
 @pytest.fixture(scope="session")

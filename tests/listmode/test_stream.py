@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def in_pieces(data: bytes, cuts: list[int]) -> Decoded:
     decoder = StreamDecoder(NEWEST)
     events, rejected = [], []
     edges = [0, *sorted(cuts), len(data)]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in itertools.pairwise(edges):
         decoder.feed(data[start:stop])
         part = decoder.take()
         assert part.balance.closes

@@ -57,9 +57,9 @@ class Format:
         max_event_length: int | None = None,
     ) -> None:
         for row in GENERATIONS:
-            if row[0] == frequency and row[1] <= revision:
-                if row[2] is None or revision < row[2]:
-                    _, _, _, self.generation, self.ids, self.cfd_bits = row
+            begun = row[0] == frequency and row[1] <= revision
+            if begun and (row[2] is None or revision < row[2]):
+                _, _, _, self.generation, self.ids, self.cfd_bits = row
         self.frequency = frequency
         self.revision = revision
         self.modules = modules
@@ -80,7 +80,7 @@ class Format:
 
     # Plausibility -----------------------------------------------------------------
 
-    def judge(self, words: Sequence[int], at: int) -> int:
+    def judge(self, words: Sequence[int], at: int) -> int:  # noqa: PLR0911
         """Return 0 or the number of the reason; word 3 only if it is there."""
         word0 = words[at]
         header = bits(word0, 16, 12)
@@ -98,10 +98,10 @@ class Format:
                 return 4
         elif self.module(word0) not in self.modules:
             return 4
-        if at + 3 < len(words):
-            if length != header + self.trace_length(words[at + 3]) // 2:
-                return 2
-        return 0
+        if at + 3 >= len(words):
+            return 0
+        trace = self.trace_length(words[at + 3]) // 2
+        return 0 if length == header + trace else 2
 
     def run_starts(
         self,
@@ -110,8 +110,7 @@ class Format:
         trusted: Collection[tuple[int, int]] | None = None,
     ) -> bool:
         """Tell whether three plausible headers, or fewer up to the end, begin here."""
-        whole = 0
-        for _ in range(3):
+        for whole in range(3):
             if at == len(words):
                 return whole > 0
             if self.judge(words, at):
@@ -123,7 +122,6 @@ class Format:
             at += self.event_length(words[at])
             if at > len(words):
                 return whole > 0
-            whole += 1
         return True
 
     # Streams ----------------------------------------------------------------------

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pixie_pipe.events import Events
 from pixie_pipe.listmode import Layout
 from pixie_pipe.testing.generators import random_events, time_of
 from tests.support.listmode_oracle import GENERATIONS, HEADER_LENGTHS, Format
+
+if TYPE_CHECKING:
+    from pixie_pipe.events import Events
 
 SDK_LAYOUTS = [(row[0], row[1]) for row in GENERATIONS]
 """First revision of each of the SDK's twelve layouts."""
