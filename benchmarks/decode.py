@@ -5,7 +5,7 @@ process on one core: time of copying the words into memory that was touched
 before, over the time of decoding them. The columns go to memory that was
 touched before too, through a `BufferPool`.
 
-    python benchmarks/decode.py [--events N] [--rounds N] [--json]
+    python -m benchmarks.decode [--megabytes N] [--rounds N] [--json]
 """
 
 from __future__ import annotations

@@ -42,6 +42,9 @@ logger = logging.getLogger(__name__)
 
 BOUNDSCHECK = os.environ.get("PIXIE_PIPE_BOUNDSCHECK", "") == "1"
 
+# Where kernels are, and the constants and functions that they use.
+_KERNEL_PACKAGES = ("events", "kernels", "listmode")
+
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
@@ -73,12 +76,11 @@ def cache_directory() -> Path | None:
 
 def _source_digest() -> str:
     digest = hashlib.sha256()
-    pending = [resources.files("pixie_pipe")]
-    while pending:
-        for entry in sorted(pending.pop().iterdir(), key=lambda item: item.name):
-            if entry.is_dir():
-                pending.append(entry)
-            elif entry.name.endswith(".py"):
+    package = resources.files("pixie_pipe")
+    for folder in _KERNEL_PACKAGES:
+        entries = sorted((package / folder).iterdir(), key=lambda entry: entry.name)
+        for entry in entries:
+            if entry.name.endswith(".py"):
                 digest.update(entry.name.encode())
                 digest.update(entry.read_bytes())
     return digest.hexdigest()[:12]

@@ -138,6 +138,7 @@ def gather_bare(
     ):
         return 0
     _trust(words[start], g, trusted, state, id_mask)
+    state[DECODED_WORDS] += CORE_WORDS * count
     if state[BLOCKS]:
         positions = group.positions
         for i in range(count):

@@ -69,7 +69,10 @@ def test_every_field_of_every_layout(frequency: int, first: int) -> None:
 def test_bare_events_take_the_fast_way_to_the_same_end(count: int) -> None:
     rng = np.random.default_rng(count)
     events = random_events(NEWEST, count, rng)
-    assert decode(encode(events, NEWEST), NEWEST).events.equals(events)
+    decoded = decode(encode(events, NEWEST), NEWEST)
+    assert decoded.events.equals(events)
+    assert decoded.balance.decoded == 4 * count
+    assert decoded.balance.closes
 
 
 @pytest.mark.parametrize("late", [0, 1, 1024, 1500])

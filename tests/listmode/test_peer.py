@@ -7,8 +7,6 @@ step.
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +17,7 @@ import pytest
 
 from pixie_pipe.listmode import Layout, StreamDecoder, decode, encode
 from pixie_pipe.testing.generators import random_events
+from tests.support.peer import load_reader
 
 if TYPE_CHECKING:
     from pixie_pipe.events import Events
@@ -28,19 +27,8 @@ NEWEST = Layout.find(500, 34688)
 
 @pytest.fixture(scope="module")
 def reader() -> ModuleType:
-    """Return pypixie16's reader, loaded by its path: its package needs Qt and libGL."""
-    spec = importlib.util.find_spec("pixie16")
-    if spec is None or spec.origin is None:
-        pytest.fail("pypixie16 is not installed: install the dependency group 'test'")
-    path = Path(spec.origin).parent / "read" / "list_mode" / "list_mode_data_reader.py"
-    name = "pypixie16_list_mode_reader"
-    module_spec = importlib.util.spec_from_file_location(name, path)
-    assert module_spec is not None
-    assert module_spec.loader is not None
-    module = importlib.util.module_from_spec(module_spec)
-    sys.modules[name] = module
-    module_spec.loader.exec_module(module)
-    return module
+    """Return pypixie16's reader."""
+    return load_reader()
 
 
 def peer_events(

@@ -125,6 +125,7 @@ def test_recorded_headers(real_data: Path) -> None:
     decoded = decode(words, Layout.find(500, 34688))
     events = decoded.events
     assert len(events) == 24_598
+    assert decoded.balance.closes
     assert decoded.rejected.size == 0
     assert decoded.leftover_words.size == 0
     assert sorted(set(events.channel.tolist())) == [9, 10]
