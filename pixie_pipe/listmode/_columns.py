@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixie_pipe.buffers import CACHE_LINE, empty_aligned
 from pixie_pipe.events import Block, Column, Events, columns_of
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
 from pixie_pipe.listmode import _constants
@@ -24,9 +25,6 @@ _BITS = {
     Block.EXTERNAL_TIME: _constants.EXTERNAL_TIME,
     Block.TRACE: _constants.TRACE,
 }
-
-# Columns begin at multiples of a cache line.
-_ALIGNMENT = 64
 
 _KERNEL_BLOCKS = (Block.CORE, *_BITS)
 
@@ -68,8 +66,8 @@ class ColumnBuffers:
         for column, count in rows.items():
             starts.append(total)
             size = count * column.width * column.dtype.itemsize
-            total += -(-size // _ALIGNMENT) * _ALIGNMENT
-        slab = self._pool.take(total) if self._pool else np.empty(total, np.uint8)
+            total += -(-size // CACHE_LINE) * CACHE_LINE
+        slab = self._pool.take(total) if self._pool else empty_aligned(total)
         for (column, count), start in zip(rows.items(), starts, strict=True):
             self._arrays[column.name] = np.ndarray(
                 column.shape(count), column.dtype, buffer=slab, offset=start

@@ -7,9 +7,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pixie_pipe.buffers import empty_aligned
+
 GROUP_EVENTS: Final = 4096
-"""Events gathered before columns are filled: their words stay in the L2 cache, and the
-cost of a group (some 0.8 us) is spread over many."""
+"""Events gathered before columns are filled: their words stay in the L2 cache, and
+the cost of a group (some 0.8 us) is spread over many."""
 
 GROUP_WORDS: Final = 1 << 15
 """Words after which a group ends: they stay in the L2 cache until copied."""
@@ -60,10 +62,11 @@ class Group(NamedTuple):
 
 def new_group() -> Group:
     """Return room for one group."""
-    word0, word1, word2, word3 = np.zeros((4, GROUP_EVENTS), np.uint32)
-    positions = np.zeros(GROUP_EVENTS, np.int64)
-    correction_ps = np.zeros(GROUP_EVENTS, np.int32)
-    return Group(word0, word1, word2, word3, positions, correction_ps)
+    word0, word1, word2, word3, correction = (
+        empty_aligned(4 * GROUP_EVENTS).view(np.uint32) for _ in range(5)
+    )
+    positions = empty_aligned(8 * GROUP_EVENTS).view(np.int64)
+    return Group(word0, word1, word2, word3, positions, correction.view(np.int32))
 
 
 class Columns(NamedTuple):

@@ -306,6 +306,8 @@ def _bit_field(name: str, value: Iterable[int]) -> BitField:
 def _hardware_letter(hardware: str | int | None) -> str | None:
     if hardware is None:
         return None
+    if isinstance(hardware, str) and hardware.isdecimal():
+        hardware = int(hardware)
     if isinstance(hardware, int):
         reached = [
             letter for letter, number in HARDWARE_LETTERS.items() if number <= hardware

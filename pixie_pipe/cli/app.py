@@ -1,0 +1,121 @@
+"""The commands and options of ``pixie-pipe``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Group, Parameter
+
+from pixie_pipe._version import __version__
+from pixie_pipe.cli import output
+from pixie_pipe.cli.convert import convert
+from pixie_pipe.cli.inspect import inspect
+from pixie_pipe.cli.layouts import layouts
+from pixie_pipe.cli.sample import sample
+from pixie_pipe.cli.usage import UsageError
+
+_HELP = """Read list-mode data of XIA Pixie-16 digitizers.
+
+Example, without any hardware:
+
+  pixie-pipe sample sample.bin
+
+  pixie-pipe inspect sample.bin --frequency 500 --revision 34688
+"""
+
+_EVERYWHERE = Group("Everywhere", sort_key=9)
+
+
+def run(tokens: Sequence[str]) -> None:
+    """Parse the command line and run the command.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be parsed.
+    """
+    app = App(
+        name="pixie-pipe",
+        help=_HELP,
+        help_format="plaintext",
+        version=f"pixie-pipe {__version__}",
+    )
+    app.command(convert, usage=_usage("convert FILES... -o OUTPUT [OPTIONS]"))
+    app.command(inspect, usage=_usage("inspect FILES... [OPTIONS]"))
+    app.command(sample, usage=_usage("sample FILE [OPTIONS]"))
+    app.command(layouts, usage=_usage("layouts"))
+
+    @app.meta.default
+    def launch(
+        *arguments: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+        versions: Annotated[
+            bool,
+            Parameter(
+                help="Show the versions of the libraries.",
+                negative="",
+                show_default=False,
+                group=_EVERYWHERE,
+            ),
+        ] = False,
+        debug: Annotated[  # noqa: ARG001 - main() looks for it; it belongs in the help
+            bool,
+            Parameter(
+                help="Show the traceback of an error.",
+                negative="",
+                show_default=False,
+                group=_EVERYWHERE,
+            ),
+        ] = False,
+    ) -> None:
+        if versions:
+            _print_versions()
+        else:
+            _call(app, arguments)
+
+    _call(app.meta, tokens)
+
+
+def _usage(text: str) -> str:
+    return f"Usage: pixie-pipe {text}"
+
+
+def _call(app: App, tokens: Sequence[str]) -> None:
+    try:
+        command, bound, _ = app.parse_args(
+            tokens, print_error=False, exit_on_error=False
+        )
+    except CycloptsError as error:
+        text = str(error).strip()
+        name = " ".join(error.command_chain or ())
+        help_command = f"pixie-pipe {name} --help" if name else "pixie-pipe --help"
+        raise UsageError(f"{text}\nSee {help_command}") from error
+    command(*bound.args, **bound.kwargs)
+
+
+def _print_versions() -> None:
+    import platform
+    from importlib import metadata
+
+    lines = [f"pixie-pipe {__version__}", f"Python {platform.python_version()}"]
+    for name in _LIBRARIES:
+        try:
+            lines.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            lines.append(f"{name} is not installed")
+    output.results().print("\n".join(lines))
+
+
+_LIBRARIES = (
+    "numpy",
+    "numba",
+    "h5py",
+    "hdf5plugin",
+    "pydantic",
+    "pyyaml",
+    "cyclopts",
+    "rich",
+    "pyarrow",
+    "pandas",
+    "awkward",
+)
