@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -33,42 +33,52 @@ class ColumnBuffers:
     """Columns for all events that some words can hold.
 
     There is room for the shortest events; memory that no event reaches is never
-    touched. Optional blocks get memory when the first event has them.
+    touched. Optional blocks get memory at once if they are expected (bits), else
+    when the first event has them.
     """
 
-    def __init__(self, word_count: int, pool: BufferPool | None) -> None:
+    def __init__(
+        self, word_count: int, pool: BufferPool | None, expected_blocks: int = 0
+    ) -> None:
         self._word_count = word_count
         self._capacity = word_count // CORE_WORDS
         self._pool = pool
         self._arrays: dict[str, NDArray[Any]] = {}
         self._kernel_columns: Columns | None = None
-        self._add(dict.fromkeys(columns_of(Block.CORE), self._capacity))
+        core = [(column, self._capacity) for column in columns_of(Block.CORE)]
+        self._add([*core, *self._columns_of(expected_blocks)])
+        if expected_blocks & _constants.TRACE:
+            self._arrays[TRACE_OFFSETS.name][0] = 0
 
     def add_blocks(self, blocks: int, rows: int) -> None:
         """Make room for `blocks` (bits); the first `rows` events do not have them."""
-        for block, bit in _BITS.items():
-            if not blocks & bit:
-                continue
-            sizes = dict.fromkeys(columns_of(block), self._capacity)
-            if block is Block.TRACE:
-                sizes[TRACE_OFFSETS] = self._capacity + 1
-                sizes[TRACE_SAMPLES] = 2 * self._word_count
-            self._add(sizes)
-            for column in columns_of(block):
-                self._arrays[column.name][:rows] = 0
-            if block is Block.TRACE:
-                self._arrays[TRACE_OFFSETS.name][: rows + 1] = 0
+        added = list(self._columns_of(blocks))
+        self._add(added)
+        for column, _ in added:
+            if column is not TRACE_SAMPLES:
+                # One row more: there is one more offset than events.
+                self._arrays[column.name][: rows + 1] = 0
 
-    def _add(self, rows: dict[Column, int]) -> None:
+    def _columns_of(self, blocks: int) -> Iterator[tuple[Column, int]]:
+        """Yield the columns of some blocks (bits) and how many rows they need."""
+        for block, bit in _BITS.items():
+            if blocks & bit:
+                for column in columns_of(block):
+                    yield column, self._capacity
+        if blocks & _constants.TRACE:
+            yield TRACE_OFFSETS, self._capacity + 1
+            yield TRACE_SAMPLES, 2 * self._word_count
+
+    def _add(self, rows: Sequence[tuple[Column, int]]) -> None:
         """Give memory to columns with so many rows."""
         starts = []
         total = 0
-        for column, count in rows.items():
+        for column, count in rows:
             starts.append(total)
             size = count * column.width * column.dtype.itemsize
             total += -(-size // CACHE_LINE) * CACHE_LINE
         slab = self._pool.take(total) if self._pool else empty_aligned(total)
-        for (column, count), start in zip(rows.items(), starts, strict=True):
+        for (column, count), start in zip(rows, starts, strict=True):
             self._arrays[column.name] = np.ndarray(
                 column.shape(count), column.dtype, buffer=slab, offset=start
             )
@@ -98,10 +108,18 @@ class ColumnBuffers:
             yield _absent(TRACE_OFFSETS)
             yield _absent(TRACE_SAMPLES).view(np.uint32)
 
-    def events(self, count: int, samples: int) -> Events:
-        """Return the first `count` events, with `samples` samples of traces."""
-        columns = {name: values[:count] for name, values in self._arrays.items()}
-        if TRACE_OFFSETS.name in self._arrays:
+    def events(self, count: int, samples: int, blocks: int) -> Events:
+        """Return the first `count` events, with the blocks (bits) that they have.
+
+        `samples` is the number of samples of their traces.
+        """
+        columns = {
+            column.name: self._arrays[column.name][:count]
+            for block in _KERNEL_BLOCKS
+            if block is Block.CORE or blocks & _BITS[block]
+            for column in columns_of(block)
+        }
+        if blocks & _constants.TRACE:
             offsets = self._arrays[TRACE_OFFSETS.name]
             columns[TRACE_OFFSETS.name] = offsets[: count + 1]
             columns[TRACE_SAMPLES.name] = self._arrays[TRACE_SAMPLES.name][:samples]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pixie_pipe.listmode import _state as entry
 from pixie_pipe.listmode._column_kernels import Fields
+from pixie_pipe.listmode._columns import ColumnBuffers
 from pixie_pipe.listmode._constants import (
     EXTERNAL_TIME_LENGTHS,
     HEADER_LENGTHS,
@@ -21,7 +22,8 @@ from pixie_pipe.listmode.errors import LayoutError
 from pixie_pipe.listmode.result import rejected_table
 
 if TYPE_CHECKING:
-    from pixie_pipe.listmode._columns import ColumnBuffers
+    from pixie_pipe.buffers import BufferPool
+    from pixie_pipe.events import Events
     from pixie_pipe.listmode.layout import Layout
 
 Module = tuple[int, int]
@@ -121,10 +123,25 @@ class Engine:
             else:
                 return int(state[entry.POSITION])
 
-    def start_columns(self) -> None:
-        """Begin new columns: the next events go to their first rows."""
-        for count in (entry.EVENTS, entry.SAMPLES, entry.BLOCKS):
+    def new_columns(self, word_count: int, pool: BufferPool | None) -> ColumnBuffers:
+        """Begin new columns: the next events go to their first rows.
+
+        The optional blocks of the last ones are expected again.
+        """
+        expected = int(self._state[entry.SEEN_BLOCKS])
+        self._state[entry.BLOCKS] = expected
+        for count in (entry.EVENTS, entry.SAMPLES, entry.SEEN_BLOCKS):
             self._state[count] = 0
+        return ColumnBuffers(word_count, pool, expected)
+
+    def events(self, columns: ColumnBuffers) -> Events:
+        """Return the events in the columns begun last."""
+        state = self._state
+        return columns.events(
+            int(state[entry.EVENTS]),
+            int(state[entry.SAMPLES]),
+            int(state[entry.SEEN_BLOCKS]),
+        )
 
     def take_rejected(self) -> NDArray[np.void]:
         """Return the rejections since the last call."""
@@ -136,11 +153,6 @@ class Engine:
     def event_count(self) -> int:
         """Events in the columns begun last."""
         return int(self._state[entry.EVENTS])
-
-    @property
-    def sample_count(self) -> int:
-        """Samples in the columns begun last."""
-        return int(self._state[entry.SAMPLES])
 
     @property
     def decoded_words(self) -> int:

@@ -46,6 +46,7 @@ from pixie_pipe.listmode._state import (
     ID_MASK,
     NO_MODULE,
     PROBE_EVENTS,
+    SEEN_BLOCKS,
     Group,
 )
 
@@ -290,11 +291,13 @@ def gather(
             if verdict != GROUP_FULL:
                 return count, position, verdict, u32(0), run
         if count == 0 or not _alike(word0 ^ last0, word3 ^ last3, same0, same3):
-            missing = _blocks_of_event(word0, word3, g) & ~state[BLOCKS]
+            blocks = _blocks_of_event(word0, word3, g)
+            missing = blocks & ~state[BLOCKS]
             if missing and count > 0:
                 return count, position, GROUP_FULL, u32(0), 0
             if missing:
                 return 0, position, GROUP_NEEDS_BLOCKS, u32(0), missing
+            state[SEEN_BLOCKS] |= blocks
         words0[count] = last0 = word0
         words1[count] = words[position + 1]
         words2[count] = words[position + 2]

@@ -31,7 +31,8 @@ NEEDED: Final = 7
 ID_MASK: Final = 8
 ID_BITS: Final = 9
 DECODED_WORDS: Final = 10
-STATE_SIZE: Final = 11
+SEEN_BLOCKS: Final = 11
+STATE_SIZE: Final = 12
 
 # What the caller must do before the kernel can go on.
 FINISHED: Final = 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from pixie_pipe.listmode._columns import ColumnBuffers
 from pixie_pipe.listmode._constants import WORD
 from pixie_pipe.listmode._engine import Engine, Module
 from pixie_pipe.listmode.result import Balance, Decoded
@@ -74,11 +73,11 @@ def decode(
     whole = data.nbytes // WORD.itemsize * WORD.itemsize
     stream = as_words(data[:whole], byte_order)
     engine = Engine(layout, modules, max_event_length)
-    columns = ColumnBuffers(stream.size, pool)
+    columns = engine.new_columns(stream.size, pool)
     used = engine.run(stream, 0, columns, final=True)
     rejected = engine.take_rejected()
     return Decoded(
-        events=columns.events(engine.event_count, engine.sample_count),
+        events=engine.events(columns),
         rejected=rejected,
         leftover_words=stream[used:].copy(),
         leftover_bytes=data[whole:].tobytes(),

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from pixie_pipe.buffers import BufferPool
 from pixie_pipe.events import Events
-from pixie_pipe.listmode._columns import ColumnBuffers
 from pixie_pipe.listmode._constants import WORD
 from pixie_pipe.listmode._engine import Engine, Module
 from pixie_pipe.listmode.errors import StreamFinishedError
@@ -18,6 +17,7 @@ from pixie_pipe.listmode.result import NO_WORDS, Balance, Decoded, join_rejected
 from pixie_pipe.listmode.words import ByteOrder, Data, as_bytes, as_words
 
 if TYPE_CHECKING:
+    from pixie_pipe.listmode._columns import ColumnBuffers
     from pixie_pipe.listmode.layout import Layout
 
 # Words of a new piece that are first joined to the undecided ones; more only if
@@ -95,7 +95,9 @@ class StreamDecoder:
             return
         base = self._read - self._undecided.size
         self._read += piece.size
-        columns = self._start_columns(self._undecided.size + piece.size)
+        columns = self._engine.new_columns(
+            self._undecided.size + piece.size, self._pool
+        )
         if self._undecided.size:
             start = self._join(piece, base, columns)
             base = self._read - (piece.size - start)
@@ -131,7 +133,7 @@ class StreamDecoder:
         self._refuse_if_finished()
         self._finished = True
         words = self._undecided
-        columns = self._start_columns(words.size)
+        columns = self._engine.new_columns(words.size, self._pool)
         used = self._engine.run(words, self._read - words.size, columns, final=True)
         self._undecided = words[used:]
         self._collect(columns)
@@ -177,10 +179,6 @@ class StreamDecoder:
         self._odd_bytes = data[whole:].tobytes()
         return as_words(data[:whole], self._byte_order)
 
-    def _start_columns(self, word_count: int) -> ColumnBuffers:
-        self._engine.start_columns()
-        return ColumnBuffers(word_count, self._pool)
-
     def _join(
         self, piece: NDArray[np.uint32], base: int, columns: ColumnBuffers
     ) -> int:
@@ -209,9 +207,7 @@ class StreamDecoder:
 
     def _collect(self, columns: ColumnBuffers) -> None:
         if self._engine.event_count:
-            self._parts.append(
-                columns.events(self._engine.event_count, self._engine.sample_count)
-            )
+            self._parts.append(self._engine.events(columns))
         rejected = self._engine.take_rejected()
         if rejected.size:
             self._rejected.append(rejected)

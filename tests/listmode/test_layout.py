@@ -44,7 +44,6 @@ def test_an_unknown_combination_lists_the_known_ones(
         (250, 46540, "H", "250-46540", 6),
         (250, 49064, "F", "250-34688", 4),
         (250, 49064, 15, "250-34688", 4),
-        (250, 49064, "15", "250-34688", 4),
         (500, 46540, "h", "500-34688-H", 6),
         (500, 46540, 17, "500-34688-H", 6),
         (500, 46540, None, "500-34688", 4),
@@ -73,6 +72,10 @@ def test_what_is_unsettled_is_marked_until_it_is_set() -> None:
     assert settled.tick_ps == 8000
     assert "tick_ps" not in settled.unsettled
     assert layout.tick_ps == 10_000
+
+
+def test_hardware_as_it_comes_from_a_command_line() -> None:
+    assert Layout.find(250, 49064, "15") == Layout.find(250, 49064, 15)
 
 
 def test_unknown_hardware() -> None:

@@ -174,6 +174,27 @@ def test_a_batch_is_not_overwritten_while_it_is_used() -> None:
     assert Events.concatenate(kept).equals(decode(words, NEWEST).events)
 
 
+def test_a_batch_has_the_blocks_of_its_own_events() -> None:
+    """What one batch had is expected of the next, but not shown if it is not there."""
+    rng = np.random.default_rng(6)
+    plain = encode(random_events(NEWEST, 2000, rng), NEWEST)
+    full = encode(
+        random_events(NEWEST, 50, rng, header_lengths=(18,), trace_lengths=(4,)),
+        NEWEST,
+    )
+    decoder = StreamDecoder(NEWEST)
+    batches = []
+    for words in (plain, full, plain, plain):
+        decoder.feed(words)
+        batches.append(decoder.take().events)
+    # The last event of each piece comes out with the next piece.
+    assert [len(events) for events in batches] == [1999, 50, 2000, 2000]
+    assert [len(events.blocks) for events in batches] == [1, 5, 5, 1]
+    batches.append(decoder.finish().events)
+    whole = decode(np.concatenate([plain, full, plain, plain]), NEWEST).events
+    assert Events.concatenate(batches).equals(whole)
+
+
 def test_memory_comes_back_when_the_last_view_is_gone() -> None:
     pool = BufferPool()
     lent = pool.take(1 << 20)
