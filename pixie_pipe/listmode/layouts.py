@@ -95,10 +95,10 @@ class KnownLayout:
     def describe(self) -> str:
         """Return a line of the list of known layouts."""
         end = "and later" if self.end is None else f"to {self.end - 1}"
-        named = "/".join(letter for letter in self.letters if letter)
-        board = f"Rev {named}"
+        boards = [f"Rev {'/'.join(filter(None, self.letters))}"]
         if None in self.letters:
-            board += " or not given"
+            boards.append("not given")
+        board = " or ".join(boards if any(self.letters) else boards[1:])
         return (
             f"{self.layout.name:<12} {self.layout.frequency:>3} MSPS, "
             f"revision {self.layout.revision} {end}, hardware {board}"
