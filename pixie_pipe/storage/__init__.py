@@ -1,0 +1,106 @@
+"""Files: raw list-mode files in, HDF5 and Parquet out."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pixie_pipe.storage.atomic import OutputExistsError, new_file
+    from pixie_pipe.storage.conversion import ConversionReport, StreamReport, convert
+    from pixie_pipe.storage.hdf5 import Hdf5Writer, read_hdf5, read_hdf5_metadata
+    from pixie_pipe.storage.parquet import (
+        ParquetWriter,
+        read_parquet,
+        read_parquet_metadata,
+    )
+    from pixie_pipe.storage.probing import Probe, probe
+    from pixie_pipe.storage.provenance import Provenance, SourceFile, StreamRecord
+    from pixie_pipe.storage.raw import (
+        DataWarning,
+        PieceReader,
+        RawFileError,
+        expand_paths,
+        read_pieces,
+    )
+    from pixie_pipe.storage.reading import read_events, read_raw
+    from pixie_pipe.storage.streams import (
+        ModuleEntry,
+        Stream,
+        StreamError,
+        assign_streams,
+    )
+    from pixie_pipe.storage.writer import OutputError
+
+__all__ = [
+    "ConversionReport",
+    "DataWarning",
+    "Hdf5Writer",
+    "ModuleEntry",
+    "OutputError",
+    "OutputExistsError",
+    "ParquetWriter",
+    "PieceReader",
+    "Probe",
+    "Provenance",
+    "RawFileError",
+    "SourceFile",
+    "Stream",
+    "StreamError",
+    "StreamRecord",
+    "StreamReport",
+    "assign_streams",
+    "convert",
+    "expand_paths",
+    "new_file",
+    "probe",
+    "read_events",
+    "read_hdf5",
+    "read_hdf5_metadata",
+    "read_parquet",
+    "read_parquet_metadata",
+    "read_pieces",
+    "read_raw",
+]
+
+# Loaded when they are first used: h5py and the decoder take long to import.
+_HOMES = {
+    "ConversionReport": "conversion",
+    "DataWarning": "raw",
+    "Hdf5Writer": "hdf5",
+    "ModuleEntry": "streams",
+    "OutputError": "writer",
+    "OutputExistsError": "atomic",
+    "ParquetWriter": "parquet",
+    "PieceReader": "raw",
+    "Probe": "probing",
+    "Provenance": "provenance",
+    "RawFileError": "raw",
+    "SourceFile": "provenance",
+    "Stream": "streams",
+    "StreamError": "streams",
+    "StreamRecord": "provenance",
+    "StreamReport": "conversion",
+    "assign_streams": "streams",
+    "convert": "conversion",
+    "expand_paths": "raw",
+    "new_file": "atomic",
+    "probe": "probing",
+    "read_events": "reading",
+    "read_hdf5": "hdf5",
+    "read_hdf5_metadata": "hdf5",
+    "read_parquet": "parquet",
+    "read_parquet_metadata": "parquet",
+    "read_pieces": "raw",
+    "read_raw": "reading",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

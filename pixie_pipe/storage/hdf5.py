@@ -1,0 +1,410 @@
+"""Events in HDF5 files: one dataset per column. The format is in docs/hdf5.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import h5py
+import hdf5plugin
+import numpy as np
+from numpy.typing import NDArray
+
+from pixie_pipe.errors import PixiePipeError
+from pixie_pipe.events import COLUMN, Block, Events, columns_of
+from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES, Column
+from pixie_pipe.listmode.result import RejectReason
+from pixie_pipe.storage._bitshuffle import Compress, as_it_is, chunk_compressor
+from pixie_pipe.storage._chunks import ChunkedDataset
+from pixie_pipe.storage._hdf5_tables import read_provenance, write_provenance
+from pixie_pipe.storage.atomic import new_file
+from pixie_pipe.storage.provenance import Provenance
+from pixie_pipe.storage.versions import versions
+from pixie_pipe.storage.writer import OutputError, check_compression
+
+if TYPE_CHECKING:
+    from pixie_pipe.storage.raw import PathLike
+
+FORMAT = "pixie_pipe events"
+FORMAT_VERSION = 1
+
+CHUNK_ROWS = 1 << 16
+"""Rows of a chunk: 64 kB to 2 MB by column. Smaller ones cost time in calls of the
+library, larger ones make reading a few rows slow."""
+
+_TRACE_CHUNK_SAMPLES = 1 << 19
+
+REJECTED_ROW = np.dtype(
+    [
+        ("stream", "u4"),
+        ("source", "u4"),
+        ("word_offset", "i8"),
+        ("word_count", "i8"),
+        ("reason", "u1"),
+    ]
+)
+"""A row of ``/rejected``; the offset counts words from the start of the stream."""
+
+
+class Hdf5Error(PixiePipeError, ValueError):
+    """An HDF5 file that holds no events of pixie_pipe, or not those asked for."""
+
+
+def _filters(compression: str) -> dict[str, Any]:
+    if compression == "bitshuffle-lz4":
+        return dict(hdf5plugin.Bitshuffle())
+    if compression == "gzip":
+        return {"compression": "gzip", "compression_opts": 4, "shuffle": True}
+    return {}
+
+
+def _compress(compression: str) -> Compress | None:
+    """Return what does the work of the filters without the library, if anything."""
+    if compression == "bitshuffle-lz4":
+        return chunk_compressor()
+    return as_it_is if compression == "none" else None
+
+
+class Hdf5Writer:
+    """Writes events to an HDF5 file, batch after batch.
+
+    A context manager: the file gets its name when the context is left without an
+    error, and is on the disk then. Otherwise nothing remains of it.
+
+    Parameters
+    ----------
+    path
+        The file to make.
+    compression
+        ``"bitshuffle-lz4"`` (the default; readers need hdf5plugin), ``"gzip"``
+        (any reader, but slow) or ``"none"``.
+    force
+        Replace a file that exists.
+
+    Raises
+    ------
+    OutputError
+        If there is no such compression.
+    OutputExistsError, OutputPathError
+        On entering or leaving the context, as for `new_file`.
+    """
+
+    def __init__(
+        self, path: PathLike, *, compression: str | None = None, force: bool = False
+    ) -> None:
+        self._path = Path(path)
+        self._compression = check_compression(self._path, compression, ".h5")
+        self._compress = _compress(self._compression)
+        self._force = force
+        self._provenance = Provenance()
+        self._rows = 0
+        self._samples = 0
+        self._columns: dict[str, ChunkedDataset] = {}
+        self._blocks: set[Block] = set()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._opened = stack.enter_context(new_file(self._path, force=self._force))
+            self._file = stack.enter_context(
+                # Readable by the library from 1.10 on, the oldest still in use.
+                h5py.File(self._opened.path, "w", libver=("earliest", "v110"))
+            )
+            stack.push(self._finish)
+            self._events = self._file.create_group("events")
+            self._rejected = self._start_rejected()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> bool | None:
+        return self._stack.__exit__(kind, error, traceback)
+
+    def write(self, events: Events) -> None:
+        """Append events.
+
+        Parameters
+        ----------
+        events
+            With all columns of the core block. A block that appears for the first
+            time is zero, and its validity False, in all rows before.
+
+        Raises
+        ------
+        OutputError
+            If a column is missing.
+        """
+        for block in (Block.CORE, *events.blocks):
+            if block not in self._blocks:
+                self._start_block(block)
+        for block in self._blocks:
+            for column in columns_of(block):
+                if block in events.blocks:
+                    self._columns[column.name].append(self._column(events, column))
+                else:
+                    self._columns[column.name].append_constant(0, len(events))
+        if Block.TRACE in self._blocks:
+            self._write_traces(events)
+        self._rows += len(events)
+        self._opened.send_to_disk()
+
+    def write_rejected(
+        self,
+        rejected: NDArray[np.void],
+        *,
+        stream: int = 0,
+        source: NDArray[np.int64] | int = 0,
+    ) -> None:
+        """Append rejected words.
+
+        Parameters
+        ----------
+        rejected
+            A table as in `Decoded.rejected`.
+        stream
+            Number of the stream.
+        source
+            Number of the file among those of all streams, one for all or one for
+            each row.
+        """
+        rows = np.zeros(rejected.size, REJECTED_ROW)
+        rows["stream"] = stream
+        rows["source"] = source
+        for name in ("word_offset", "word_count", "reason"):
+            rows[name] = rejected[name]
+        self._rejected.append(rows)
+
+    def describe(self, provenance: Provenance) -> None:
+        """Tell where the events come from; the last call counts."""
+        self._provenance = provenance
+
+    def _column(self, events: Events, column: Column) -> NDArray[Any]:
+        if column.name not in events.columns:
+            raise OutputError(
+                f"{self._path}: the events have no column {column.name!r}, expected "
+                f"all columns of the block {column.block.value!r}"
+            )
+        return events[column.name]
+
+    def _start_block(self, block: Block) -> None:
+        self._blocks.add(block)
+        for column in columns_of(block):
+            self._columns[column.name] = self._dataset(column, CHUNK_ROWS, self._rows)
+        if block is Block.TRACE:
+            offsets = self._dataset(TRACE_OFFSETS, CHUNK_ROWS, self._rows + 1)
+            samples = self._dataset(TRACE_SAMPLES, _TRACE_CHUNK_SAMPLES, 0)
+            self._columns |= {TRACE_OFFSETS.name: offsets, TRACE_SAMPLES.name: samples}
+
+    def _dataset(
+        self, column: Column, chunk_rows: int, first_row: int
+    ) -> ChunkedDataset:
+        return ChunkedDataset(
+            self._events,
+            column.name,
+            column.dtype,
+            width=column.width,
+            chunk_rows=chunk_rows,
+            filters=_filters(self._compression),
+            attributes={"units": column.unit, "description": column.description},
+            first_row=first_row,
+            compress=self._compress,
+        )
+
+    def _write_traces(self, events: Events) -> None:
+        offsets = self._columns[TRACE_OFFSETS.name]
+        if Block.TRACE not in events.blocks:
+            offsets.append_constant(self._samples, len(events))
+            return
+        offsets.append(self._column(events, TRACE_OFFSETS)[1:] + self._samples)
+        self._columns[TRACE_SAMPLES.name].append(events.trace_samples)
+        self._samples += len(events.trace_samples)
+
+    def _start_rejected(self) -> ChunkedDataset:
+        reasons = {int(reason): reason.description for reason in RejectReason}
+        return ChunkedDataset(
+            self._file,
+            "rejected",
+            REJECTED_ROW,
+            chunk_rows=1 << 12,
+            filters={"compression": "gzip", "shuffle": True},
+            attributes={
+                "description": "Words that belong to no event; word_offset counts "
+                "from the start of the stream, source is a row of /sources",
+                "reasons": json.dumps(reasons),
+            },
+        )
+
+    def _finish(
+        self,
+        kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            return
+        if not self._blocks:
+            self._start_block(Block.CORE)
+        for dataset in (*self._columns.values(), self._rejected):
+            dataset.finish()
+        self._file.attrs.update(
+            {
+                "format": FORMAT,
+                "format_version": FORMAT_VERSION,
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                "command": self._provenance.command,
+                **{f"{name}_version": text for name, text in versions().items()},
+            }
+        )
+        write_provenance(self._file, self._provenance)
+
+
+@dataclass(frozen=True)
+class Hdf5Metadata:
+    """What an HDF5 file of events says beside the events.
+
+    Attributes
+    ----------
+    events
+        Number of events.
+    columns
+        Names of the columns.
+    provenance
+        The streams that the events come from, and the command.
+    rejected
+        Rejected words, one row for each stretch, of type `REJECTED_ROW`.
+    created
+        When the file was made, in UTC.
+    versions
+        Versions of pixie_pipe and other packages, by name.
+    """
+
+    events: int
+    columns: tuple[str, ...]
+    provenance: Provenance
+    rejected: NDArray[np.void]
+    created: datetime
+    versions: dict[str, str]
+
+
+def read_hdf5(
+    path: PathLike, rows: slice | None = None, *, columns: Iterable[str] | None = None
+) -> Events:
+    """Read events from an HDF5 file.
+
+    Parameters
+    ----------
+    path
+        A file that `Hdf5Writer` made.
+    rows
+        Which events; by default all. Its step must be 1.
+    columns
+        Names of columns to read; by default all. ``trace_offsets`` and
+        ``trace_samples`` come together, and with ``trace_length``.
+
+    Returns
+    -------
+    Events
+        The events, in the order of the file.
+
+    Raises
+    ------
+    Hdf5Error
+        If the file is none of events, or has no such column.
+    """
+    with _open(path) as file:
+        group = file["events"]
+        names = [name for name in COLUMN if name in group]
+        count = len(group[names[0]])
+        wanted = names if columns is None else _wanted(path, names, columns)
+        first, behind, step = (rows or slice(None)).indices(count)
+        if step != 1:
+            raise Hdf5Error(f"{path}: rows have a step of {step}, expected 1")
+        behind = max(first, behind)
+        ragged = TRACE_OFFSETS.name in wanted
+        found: dict[str, NDArray[Any]] = {
+            name: group[name][first:behind]
+            for name in wanted
+            if name not in (TRACE_OFFSETS.name, TRACE_SAMPLES.name)
+        }
+        if ragged:
+            offsets = group[TRACE_OFFSETS.name][first : behind + 1]
+            samples = group[TRACE_SAMPLES.name][offsets[0] : offsets[-1]]
+            found[TRACE_OFFSETS.name] = offsets - offsets[0]
+            found[TRACE_SAMPLES.name] = samples
+    return Events(found)
+
+
+def read_hdf5_metadata(path: PathLike) -> Hdf5Metadata:
+    """Read what an HDF5 file of events says beside the events.
+
+    Parameters
+    ----------
+    path
+        A file that `Hdf5Writer` made.
+
+    Returns
+    -------
+    Hdf5Metadata
+        Layouts, sources, balance, rejected words, versions.
+
+    Raises
+    ------
+    Hdf5Error
+        If the file is none of events.
+    """
+    with _open(path) as file:
+        columns = tuple(name for name in COLUMN if name in file["events"])
+        return Hdf5Metadata(
+            events=len(file["events"][columns[0]]),
+            columns=columns,
+            provenance=read_provenance(file),
+            rejected=file["rejected"][:],
+            created=datetime.fromisoformat(file.attrs["created"]),
+            versions={
+                name.removesuffix("_version"): str(text)
+                for name, text in file.attrs.items()
+                if name.endswith("_version") and name != "format_version"
+            },
+        )
+
+
+def _open(path: PathLike) -> h5py.File:
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError as error:
+        raise Hdf5Error(f"{path}: there is no such file") from error
+    except OSError as error:
+        raise Hdf5Error(f"{path}: cannot be opened as HDF5: {error}") from error
+    found = file.attrs.get("format"), file.attrs.get("format_version")
+    if found != (FORMAT, FORMAT_VERSION):
+        file.close()
+        raise Hdf5Error(
+            f"{path}: format and version are {found[0]!r} and {found[1]}, expected "
+            f"{FORMAT!r} and {FORMAT_VERSION}"
+        )
+    return file
+
+
+def _wanted(path: PathLike, names: list[str], columns: Iterable[str]) -> list[str]:
+    asked = set(columns)
+    unknown = asked.difference(names)
+    if unknown:
+        raise Hdf5Error(
+            f"{path}: has no column {', '.join(map(repr, sorted(unknown)))}; columns: "
+            f"{', '.join(names)}"
+        )
+    ragged = {TRACE_OFFSETS.name, TRACE_SAMPLES.name}
+    if asked & ragged:
+        # The stated length of an odd trace is not that of its samples.
+        asked |= {*ragged, "trace_length"}
+    return [name for name in names if name in asked]
