@@ -26,6 +26,11 @@ _BITS = {
     Block.TRACE: _constants.TRACE,
 }
 
+# Between columns, so that the same row of all columns does not fall into the same set
+# of the caches where the number of rows is a power of two. Nine lines: no multiple of
+# the sets of any cache.
+_STAGGER = 9 * CACHE_LINE
+
 _KERNEL_BLOCKS = (Block.CORE, *_BITS)
 
 
@@ -76,7 +81,7 @@ class ColumnBuffers:
         for column, count in rows:
             starts.append(total)
             size = count * column.width * column.dtype.itemsize
-            total += -(-size // CACHE_LINE) * CACHE_LINE
+            total += -(-size // CACHE_LINE) * CACHE_LINE + _STAGGER
         slab = self._pool.take(total) if self._pool else empty_aligned(total)
         for (column, count), start in zip(rows, starts, strict=True):
             self._arrays[column.name] = np.ndarray(
