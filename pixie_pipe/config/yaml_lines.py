@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,10 +96,28 @@ def load_yaml(path: Path) -> YamlDocument:
         loader.dispose()
 
 
+# YAML 1.1 reads 012 as ten and 1:30 as ninety, which nobody means today.
+_OLD_NUMBER = re.compile(r"[-+]?(0[0-7_]+|[0-9][0-9_]*(:[0-5]?[0-9])+)")
+
+
+def _refuse_old_number(
+    node: yaml.ScalarNode, place: Location, document: YamlDocument
+) -> None:
+    """Refuse a number whose meaning changed from YAML 1.1 to 1.2."""
+    if node.tag == "tag:yaml.org,2002:int" and _OLD_NUMBER.fullmatch(node.value):
+        raise document.error(
+            place,
+            f"{node.value} would be read as {int(yaml.safe_load(node.value))}; write "
+            f"that, or quote it if it is a text",
+        )
+
+
 def _collect_lines(node: yaml.Node, place: Location, document: YamlDocument) -> None:
     """Note the line of each value, and refuse a key that stands twice."""
     document.lines.setdefault(place, node.start_mark.line + 1)
-    if isinstance(node, yaml.SequenceNode):
+    if isinstance(node, yaml.ScalarNode):
+        _refuse_old_number(node, place, document)
+    elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             _collect_lines(item, (*place, index), document)
     elif isinstance(node, yaml.MappingNode):

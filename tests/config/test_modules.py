@@ -72,6 +72,10 @@ GOOD = "  - {crate: 0, slot: 2, frequency: 500, revision: 34688}\n"
             ),
             r":2: modules\[0\]: a layout has no field 'tick'",
         ),
+        (
+            "modules:\n  - {crate: 0, slot: 012, frequency: 500, revision: 34688}\n",
+            r":2: modules\[0\]\.slot: 012 would be read as 10; write that",
+        ),
         ("schema_version: 2\nmodules:\n" + GOOD, ":1: schema_version: "),
         ("- 1\n", ":1: Input should be a valid dictionary"),
         ("a: &x !!python/object:os.system {}\n", ":1: is not YAML"),
