@@ -59,9 +59,9 @@ def damages(draw: st.DrawFn, event: NDArray[np.uint32]) -> NDArray[np.uint32]:
         values = draw(st.lists(noise, min_size=1, max_size=20))
         inserted = np.array(values, np.uint32)
         words = np.concatenate([words[:start], inserted, words[start:]])
-    elif kind == "length":
+    elif kind == "length" and size >= 4:  # it may have been cut before
         words = with_length(words, draw(st.integers(4, 16383)))
-    else:
+    elif kind == "gone":
         words = words[:0]
     return words
 
