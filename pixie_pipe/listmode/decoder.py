@@ -43,8 +43,9 @@ def decode(
     max_event_length
         Longest event that can appear, in words.
     byte_order
-        ``"big"`` for bytes that were written the other way round. An array of
-        words has the order of its type.
+        ``"big"`` for bytes that were written the other way round, and for an array
+        of words that were read the wrong way round. (An array whose type is
+        big-endian has the right values already: leave the option as it is.)
     pool
         Memory to use again, see `BufferPool`.
 

@@ -126,17 +126,24 @@ class Layout:
         """
         for name, (widest, word) in _FIELD_LIMITS.items():
             field: BitField = getattr(self, name)
-            if not (0 <= field.width <= widest and field.shift >= 0):
-                self._refuse(name, field, f"a width of 0 to {widest} bits")
-            if field.shift + field.width > 32 or field.word not in word:
-                self._refuse(name, field, f"bits 0 to 31 of word {word}")
-        failed = self.cfd_failed_source
-        if failed is not None and not 0 <= failed <= self.cfd_source.mask:
+            narrowest = 0 if name in _OPTIONAL_FIELDS else 1
+            if not narrowest <= field.width <= widest:
+                self._refuse(name, field, f"a width of {narrowest} to {widest} bits")
+            lowest = 16 if name in _CFD_FIELDS and field.width else 0
+            if field.shift < lowest or field.shift + max(field.width, 1) > 32:
+                self._refuse(name, field, f"bits {lowest} to 31 of a word")
+            if field.word not in word:
+                self._refuse(name, field, f"a field of word {word}")
+        failed, source = self.cfd_failed_source, self.cfd_source
+        if failed is not None and not (source.width and 0 <= failed <= source.mask):
             self._refuse("cfd_failed_source", failed, "a value of cfd_source")
-        for name in ("tick_ps", "cfd_unit_ps"):
+        for name, (least, most) in _NUMBER_LIMITS.items():
             value = getattr(self, name)
-            if not 0 < value < 1 << 16:
-                self._refuse(name, value, "1 to 65535 ps")
+            if not (isinstance(value, int) and least <= value <= most):
+                self._refuse(name, value, f"a whole number from {least} to {most}")
+        slots: tuple[int, ...] = self.slots
+        if len(slots) != 2 or not 0 <= slots[0] <= slots[1] <= 15:
+            self._refuse("slots", slots, "the lowest and the highest, from 0 to 15")
 
     def _refuse(self, name: str, value: object, expected: str) -> None:
         raise LayoutError(
@@ -200,10 +207,10 @@ class Layout:
         for entry in KNOWN:
             if entry.layout.name == name:
                 return entry.layout
-        names = [entry.layout.name for entry in KNOWN]
+        names = list(dict.fromkeys(entry.layout.name for entry in KNOWN))
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise LayoutError(f"no layout {name!r}{hint} Known: {', '.join(names)}")
+        raise LayoutError(f"no layout {name!r}{hint}; known: {', '.join(names)}")
 
     @classmethod
     def known(cls) -> tuple[Layout, ...]:
@@ -238,7 +245,7 @@ class Layout:
             if name in _FIELD_LIMITS:
                 fields[name] = _bit_field(name, value)
             elif name == "slots":
-                fields[name] = (int(value[0]), int(value[1]))
+                fields[name] = tuple(value)
         settled = tuple(name for name in self.unsettled if name not in fields)
         return dataclasses.replace(self, **{"unsettled": settled, **fields})
 
@@ -294,10 +301,25 @@ _FIELD_LIMITS: Mapping[str, tuple[int, tuple[int, ...]]] = {
 }
 
 
+_CFD_FIELDS = ("cfd_fraction", "cfd_source", "cfd_forced")
+
+# Fields that a firmware may lack: their width is then 0.
+_OPTIONAL_FIELDS = ("crate", "cfd_source", "cfd_forced")
+
+_NUMBER_LIMITS: Mapping[str, tuple[int, int]] = {
+    # 2**48 ticks must fit into 63 bits of picoseconds.
+    "tick_ps": (1, (1 << 15) - 1),
+    "cfd_unit_ps": (1, (1 << 16) - 1),
+    # So that a correction fits into 32 bits.
+    "cfd_source_step": (-16, 16),
+    "cfd_source_offset": (-16, 16),
+}
+
+
 def _bit_field(name: str, value: Iterable[int]) -> BitField:
     try:
         return BitField(*(int(number) for number in value))
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise LayoutError(
             f"layout field {name!r} is {value!r}, expected (word, shift, width)"
         ) from error

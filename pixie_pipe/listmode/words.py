@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,15 @@ def as_bytes(data: Data) -> NDArray[np.uint8]:
 
 
 def as_words(data: NDArray[np.uint8], byte_order: ByteOrder) -> NDArray[np.uint32]:
-    """Return bytes, a multiple of four, as words; copies only where it must."""
+    """Return bytes, a multiple of four, as words; copies only where it must.
+
+    Raises
+    ------
+    ValueError
+        If there is no such byte order.
+    """
+    if byte_order not in get_args(ByteOrder):
+        raise ValueError(f"byte_order is {byte_order!r}, expected 'little' or 'big'")
     if data.ctypes.data % WORD.itemsize:
         data = data.copy()
     words = data.view(WORD)

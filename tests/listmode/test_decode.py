@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixie_pipe.events import Block
-from pixie_pipe.listmode import Layout, LayoutError, decode, encode
+from pixie_pipe.listmode import Balance, Layout, LayoutError, decode, encode
 from pixie_pipe.testing.generators import random_events
 from tests.support.streams import (
     SDK_LAYOUTS,
@@ -174,6 +174,11 @@ def test_refuses_what_are_no_words() -> None:
         decode(np.zeros(4), NEWEST)
 
 
+def test_refuses_an_unknown_byte_order() -> None:
+    with pytest.raises(ValueError, match="expected 'little' or 'big'"):
+        decode(b"", NEWEST, byte_order="Big")  # type: ignore[arg-type]
+
+
 def test_odd_bytes_are_kept_and_told() -> None:
     words = encode(random_events(NEWEST, 2, np.random.default_rng(1)), NEWEST)
     decoded = decode(words.tobytes() + b"abc", NEWEST)
@@ -212,3 +217,17 @@ def test_restrictions_are_checked() -> None:
         decode(b"", NEWEST, max_event_length=3)
     with pytest.raises(LayoutError, match="expected 4 to 8191"):
         decode(b"", Layout.find(100, 17562), max_event_length=9000)
+
+
+def test_leftover_words_are_a_copy() -> None:
+    words = encode(random_events(NEWEST, 2, np.random.default_rng(1)), NEWEST)
+    decoded = decode(words[:-1], NEWEST)
+    kept = decoded.leftover_words.tolist()
+    words[:] = 0
+    assert decoded.leftover_words.tolist() == kept
+
+
+def test_balances_add_up() -> None:
+    assert Balance(1, 2, 3, 4, 5) + Balance(10, 20, 30, 40, 50) == Balance(
+        11, 22, 33, 44, 55
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -95,15 +96,39 @@ def test_override_checks_what_it_is_given() -> None:
     layout = Layout.find(500, 34688)
     with pytest.raises(LayoutError, match="did you mean 'tick_ps'"):
         layout.override(tick=1)
-    with pytest.raises(LayoutError, match=r"energy is .* expected a width of 0 to 16"):
+    with pytest.raises(LayoutError, match=r"energy is .* expected a width of 1 to 16"):
         layout.override(energy=(3, 0, 17))
-    with pytest.raises(LayoutError, match="bits 0 to 31 of word"):
+    with pytest.raises(LayoutError, match="bits 0 to 31 of a word"):
         layout.override(energy=(3, 20, 16))
     with pytest.raises(LayoutError, match=r"expected \(word, shift, width\)"):
         layout.override(energy=5)
-    with pytest.raises(LayoutError, match="1 to 65535 ps"):
+    with pytest.raises(LayoutError, match="a whole number from 1 to 32767"):
         layout.override(tick_ps=0)
     assert layout.override(energy=[3, 0, 12]).energy == BitField(3, 0, 12)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tick_ps": 40_000},
+        {"tick_ps": 10_000.5},
+        {"cfd_source_offset": 3_000_000},
+        {"cfd_source_step": 0.5},
+        {"cfd_source": (2, 0, 2)},
+        {"cfd_source": (2, 29, 0), "cfd_failed_source": 0},
+        {"cfd_failed_source": 8},
+        {"slots": (14, 2)},
+        {"slots": (0, 4, 9)},
+        {"slots": (-3, 5)},
+        {"out_of_range": (3, 31, 0)},
+        {"energy": (3, 32, 1)},
+        {"energy": ("a", 1, 2)},
+    ],
+    ids=str,
+)
+def test_what_the_decoder_could_not_read_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(LayoutError):
+        Layout.find(500, 34688).override(**fields)
 
 
 @pytest.mark.parametrize("layout", Layout.known(), ids=lambda layout: layout.name)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from pixie_pipe.buffers import BufferPool
 from pixie_pipe.events import Events
@@ -237,3 +238,41 @@ def test_big_endian_bytes() -> None:
     decoder.feed(data[:33])
     decoder.feed(data[33:])
     assert decoder.finish().events.equals(decode(words, NEWEST).events)
+
+
+class DirtyPool(BufferPool):
+    """A pool whose memory is full of what was there before."""
+
+    def take(self, size: int) -> NDArray[np.uint8]:
+        lent = super().take(size)
+        lent[:] = 0xA5
+        return lent
+
+
+def test_nothing_of_what_was_in_memory_before_is_seen() -> None:
+    rng = np.random.default_rng(8)
+    parts = [
+        random_events(NEWEST, n, rng, header_lengths=headers, trace_lengths=traces)
+        for n, headers, traces in (
+            (50, (4,), (0,)),
+            (50, (4, 18), (0, 6)),
+            (50, (8, 12), (6,)),
+            (5000, (4,), (0,)),
+            (50, (4, 6), (0, 1)),
+            (50, (4,), (0,)),
+        )
+    ]
+    words = [encode(part, NEWEST) for part in parts]
+    together = np.concatenate(words)
+    expected = Events.concatenate(parts)
+    assert decode(together, NEWEST, pool=DirtyPool()).events.equals(expected)
+    decoder = StreamDecoder(NEWEST, pool=DirtyPool())
+    batches = []
+    for piece in words:
+        decoder.feed(piece)
+        batches.append(decoder.take().events)
+    batches.append(decoder.finish().events)
+    assert Events.concatenate(batches).equals(expected)
+    # Each batch by itself, too: joining them makes new offsets.
+    again = [encode(batch, NEWEST) for batch in batches]
+    np.testing.assert_array_equal(np.concatenate(again), together)
