@@ -82,6 +82,8 @@ class ColumnTable:
     """Event carried an external timestamp."""
     external_timestamp: NDArray[np.uint64]
     """External timestamp, in ticks of the external clock."""
+    late: NDArray[np.bool_]
+    """Event came after later ones had been passed on: it is out of time order."""
     trace_length: NDArray[np.uint16]
     """Trace length that the header states, in samples."""
     trace_offsets: NDArray[np.int64]

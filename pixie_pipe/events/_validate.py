@@ -26,6 +26,7 @@ VALIDITY = {
     Block.ENERGY_SUMS: "esum_valid",
     Block.QDC: "qdc_valid",
     Block.EXTERNAL_TIME: "external_timestamp_valid",
+    Block.ORDER: "late",
     Block.TRACE: "trace_length",
 }
 

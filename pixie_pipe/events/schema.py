@@ -4,7 +4,8 @@ The decoder, the files, the documentation and the plots all read this table.
 A column belongs to a *block*. The ``core`` block is in every event; the other
 blocks are there only when the data have them, and then a flag (``esum_valid``,
 ``qdc_valid``, ``external_timestamp_valid``; for traces a ``trace_length`` of
-zero) tells for each event whether it carried the block.
+zero) tells for each event whether it carried the block. The block ``order`` is
+nothing but such a flag, and comes from sorting, not from a module.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class Block(StrEnum):
     ENERGY_SUMS = "energy_sums"
     QDC = "qdc"
     EXTERNAL_TIME = "external_time"
+    ORDER = "order"
     TRACE = "trace"
 
 
@@ -140,6 +142,13 @@ COLUMNS: tuple[Column, ...] = (
         "u8",
         "external ticks",
         "External timestamp, all 64 bits of its two words",
+    ),
+    _column(
+        Block.ORDER,
+        "late",
+        "?",
+        "",
+        "Event came after later ones had been passed on: it is out of time order",
     ),
     _column(
         Block.TRACE,

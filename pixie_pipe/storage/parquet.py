@@ -55,6 +55,7 @@ _VALIDITY = {
     Block.ENERGY_SUMS: "esum_valid",
     Block.QDC: "qdc_valid",
     Block.EXTERNAL_TIME: "external_timestamp_valid",
+    Block.ORDER: "late",
     Block.TRACE: "trace_length",
 }
 
@@ -303,7 +304,11 @@ def _block_of(name: str) -> Block:
 def _blocks_of(file: Any) -> set[Block]:  # noqa: ANN401 - pyarrow has no types
     """Return the blocks that at least one event has."""
     found = {Block.CORE}
+    names = set(file.schema_arrow.names)
     for block, name in _VALIDITY.items():
+        # A file may be older than the block.
+        if name not in names:
+            continue
         flags: pa.ChunkedArray = file.read(columns=[name]).column(name)
         if any(np.any(chunk.to_numpy(zero_copy_only=False)) for chunk in flags.chunks):
             found.add(block)

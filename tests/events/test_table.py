@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pixie_pipe.errors import PixiePipeError
-from pixie_pipe.events import COLUMN, COLUMNS, Block, Events, EventsError
+from pixie_pipe.events import (
+    COLUMN,
+    COLUMNS,
+    Block,
+    Events,
+    EventsError,
+    columns_of,
+)
+from pixie_pipe.events._validate import VALIDITY
 
 # --- making tables, and reading them back row by row without using Events' code
 
@@ -215,6 +223,18 @@ def test_empty_has_the_core_block_and_those_named():
 def test_every_schema_column_is_declared_for_editors():
     declared = {name for cls in Events.__mro__ for name in get_annotations(cls)}
     assert set(COLUMN) <= declared
+
+
+def test_the_block_order_is_its_own_flag():
+    assert [column.name for column in columns_of(Block.ORDER)] == ["late"]
+    assert VALIDITY[Block.ORDER] == "late"
+    assert set(VALIDITY) == set(Block) - {Block.CORE}
+    events = Events({"energy": [1, 2], "late": [False, True]})
+    assert events.blocks == (Block.CORE, Block.ORDER)
+    assert events[[1, 0]].late.tolist() == [True, False]
+    assert "late" not in events.without(Block.ORDER).columns
+    with pytest.raises(EventsError, match=r"'late'.*uint8"):
+        events.with_columns(late=np.zeros(2, "u1"))
 
 
 # --- columns as attributes
@@ -509,7 +529,7 @@ def test_concatenate_undoes_slicing(groups):
 def test_concatenate_marks_blocks_that_parts_lack():
     plain = numbered(2)
     sums = numbered(3, start=1, blocks=[Block.ENERGY_SUMS, Block.EXTERNAL_TIME])
-    full = numbered(2, start=1, blocks=[Block.QDC], traces=[[5], [6, 7]])
+    full = numbered(2, start=1, blocks=[Block.QDC, Block.ORDER], traces=[[5], [6, 7]])
     joined = Events.concatenate([plain, sums, full, plain])
     assert joined.blocks == tuple(Block)
     assert len(joined) == 9
@@ -521,6 +541,7 @@ def test_concatenate_marks_blocks_that_parts_lack():
     assert not joined.qdc[:5].any()
     assert not joined.qdc[7:].any()
     assert joined.external_timestamp_valid.sum() == 3
+    assert joined.late.tolist() == [False] * 5 + [True] * 2 + [False] * 2
     assert joined.trace_length.tolist() == [0] * 5 + [1, 2] + [0] * 2
     assert [joined.trace(i).tolist() for i in range(9)] == [
         *[[]] * 5,

@@ -96,5 +96,12 @@ def test_missing_columns() -> None:
     assert encode(events().without("time_ps"), NEWEST).size == 12
 
 
+def test_the_order_of_events_is_not_written() -> None:
+    late = np.array([False, True, False])
+    words = encode(events(late=late), NEWEST)
+    assert words.tolist() == encode(events(), NEWEST).tolist()
+    assert "late" not in decode(words, NEWEST).events.columns
+
+
 def test_nothing() -> None:
     assert encode(Events.empty(), NEWEST).size == 0

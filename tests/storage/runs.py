@@ -32,6 +32,11 @@ def some_events(
     return random_events(layout, count, np.random.default_rng(seed), **kinds)
 
 
+def with_late(events: Events) -> Events:
+    """Mark every third event as out of time order."""
+    return events.with_columns(late=np.arange(len(events)) % 3 == 1)
+
+
 def raw_bytes(events: Events, layout: Layout = LAYOUT) -> bytes:
     return encode(events, layout).tobytes()
 

@@ -16,7 +16,7 @@ from pixie_pipe.listmode.result import REJECTED, RejectReason
 from pixie_pipe.storage import Hdf5Writer, OutputError, read_hdf5, read_hdf5_metadata
 from pixie_pipe.storage._bitshuffle import chunk_compressor
 from pixie_pipe.storage.hdf5 import CHUNK_ROWS, Hdf5Error
-from tests.storage.runs import MIXED, some_events, written
+from tests.storage.runs import MIXED, some_events, with_late, written
 
 COMPRESSIONS = ["bitshuffle-lz4", "gzip", "none"]
 
@@ -30,7 +30,7 @@ def stored(path: Path, *batches: Events, compression: str | None = None) -> Path
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_round_trip_of_all_blocks(tmp_path, compression) -> None:
-    events = some_events(3000, **MIXED)
+    events = with_late(some_events(3000, **MIXED))
     path = stored(tmp_path / "a.h5", events[:1000], events[1000:])
     again = stored(tmp_path / "b.h5", events, compression=compression)
     assert set(events.blocks) == set(Block)
@@ -78,9 +78,17 @@ def test_a_block_that_appears_late_is_zero_before(tmp_path) -> None:
     batches = [bare, full, bare[:7]]
     found = read_hdf5(stored(tmp_path / "a.h5", *batches))
     assert found.equals(Events.concatenate(batches))
+    assert "late" not in found.columns
     assert not found.qdc_valid[: len(bare)].any()
     assert found.qdc_valid[len(bare) : len(bare) + 50].all()
     assert found.trace(len(bare) + 3).tolist() == full.trace(3).tolist()
+
+
+def test_events_are_not_late_where_nothing_says_so(tmp_path) -> None:
+    events = some_events(30)
+    path = stored(tmp_path / "a.h5", events, with_late(events), events)
+    expected = [False] * 30 + [i % 3 == 1 for i in range(30)] + [False] * 30
+    assert read_hdf5(path).late.tolist() == expected
 
 
 def test_no_events(tmp_path) -> None:
@@ -179,7 +187,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "hdf5.md"
 
 def test_the_page_names_every_column_and_table(tmp_path) -> None:
     page = PAGE.read_text(encoding="utf-8")
-    path = stored(tmp_path / "a.h5", some_events(20, **MIXED))
+    path = stored(tmp_path / "a.h5", with_late(some_events(20, **MIXED)))
     with h5py.File(path) as file:
         names = {*file["events"], *(f"/{name}" for name in file)}
         for name in ("sources", "balance", "modules", "rejected"):

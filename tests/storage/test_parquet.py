@@ -16,7 +16,7 @@ from pixie_pipe.storage import (
     read_parquet_metadata,
 )
 from pixie_pipe.storage.parquet import ParquetError
-from tests.storage.runs import MIXED, some_events, written
+from tests.storage.runs import MIXED, some_events, with_late, written
 
 pq = pytest.importorskip("pyarrow.parquet")
 
@@ -30,7 +30,7 @@ def stored(path: Path, *batches: Events, compression: str | None = None) -> Path
 
 @pytest.mark.parametrize("compression", ["zstd", "gzip", "none"])
 def test_round_trip_of_all_blocks(tmp_path, compression) -> None:
-    events = some_events(2000, **MIXED)
+    events = with_late(some_events(2000, **MIXED))
     path = stored(
         tmp_path / "a.parquet", events[:700], events[700:], compression=compression
     )
@@ -42,6 +42,23 @@ def test_blocks_that_no_event_has_are_left_out(tmp_path) -> None:
     found = read_parquet(stored(tmp_path / "a.parquet", events))
     assert found.equals(events)
     assert "qdc" not in found.columns
+    assert "late" not in found.columns
+
+
+def test_events_are_not_late_where_nothing_says_so(tmp_path) -> None:
+    events = some_events(30)
+    path = stored(tmp_path / "a.parquet", events, with_late(events))
+    expected = [False] * 30 + [i % 3 == 1 for i in range(30)]
+    assert read_parquet(path).late.tolist() == expected
+
+
+def test_a_file_that_is_older_than_the_column_late(tmp_path) -> None:
+    events = some_events(30, **MIXED)
+    with pq.ParquetFile(stored(tmp_path / "a.parquet", events)) as file:
+        table, metadata = file.read().drop_columns(["late"]), file.metadata.metadata
+    old = table.replace_schema_metadata({b"pixie_pipe": metadata[b"pixie_pipe"]})
+    pq.write_table(old, tmp_path / "old.parquet")
+    assert read_parquet(tmp_path / "old.parquet").equals(events)
 
 
 def test_a_block_in_a_later_row_group(tmp_path, monkeypatch) -> None:
