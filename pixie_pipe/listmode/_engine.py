@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +13,18 @@ from pixie_pipe.listmode import _state as entry
 from pixie_pipe.listmode._column_kernels import Fields
 from pixie_pipe.listmode._columns import ColumnBuffers
 from pixie_pipe.listmode._constants import (
+    ENERGY_SUMS,
+    EXTERNAL_TIME,
     EXTERNAL_TIME_LENGTHS,
     HEADER_LENGTHS,
     MAX_EVENT_LENGTH,
+    QDC,
+    TRACE,
 )
 from pixie_pipe.listmode._decode_kernel import decode_words
 from pixie_pipe.listmode._header_kernels import Geometry
-from pixie_pipe.listmode.errors import LayoutError
+from pixie_pipe.listmode._scan_kernels import scan_words
+from pixie_pipe.listmode.errors import ChunkError, LayoutError
 from pixie_pipe.listmode.result import rejected_table
 
 if TYPE_CHECKING:
@@ -34,6 +40,23 @@ Module = tuple[int, int]
 _NEVER = 1
 
 _FIRST_REJECTION_SPACE = 64
+
+_ALL_BLOCKS = ENERGY_SUMS | QDC | EXTERNAL_TIME | TRACE
+
+
+class Memory(NamedTuple):
+    """All that decoding must know of the words before a place in the stream.
+
+    Attributes
+    ----------
+    trusted
+        32 bytes, a bit for each module: whether it has been seen.
+    lost_reason
+        The reason if the words before that place are being rejected, or 0.
+    """
+
+    trusted: bytes
+    lost_reason: int
 
 
 class Engine:
@@ -92,10 +115,7 @@ class Engine:
         int
             How many of the words are decided. The rest must begin the next call.
         """
-        # Compiled for one type only, whether the caller's memory can be written
-        # or not.
-        words = words.view()
-        words.flags.writeable = False
+        words = _read_only(words)
         state = self._state
         state[entry.POSITION] = 0
         while True:
@@ -122,6 +142,36 @@ class Engine:
                 )
             else:
                 return int(state[entry.POSITION])
+
+    def scan(
+        self,
+        words: NDArray[np.uint32],
+        base: int,
+        positions: NDArray[np.int64],
+        *,
+        final: bool,
+    ) -> int:
+        """Walk over `words` like `run`, without columns and rejections.
+
+        In `positions`, unless it is empty, it writes where in `words` each event
+        begins; `event_count` tells how many. An engine scans or decodes, not both.
+        """
+        state = self._state
+        state[entry.POSITION] = 0
+        state[entry.EVENTS] = 0
+        state[entry.BLOCKS] = _ALL_BLOCKS
+        scan_words(
+            _read_only(words),
+            base,
+            final,
+            self._geometry,
+            self._allowed,
+            self._trusted,
+            state,
+            self._group,
+            positions,
+        )
+        return int(state[entry.POSITION])
 
     def new_columns(self, word_count: int, pool: BufferPool | None) -> ColumnBuffers:
         """Begin new columns: the next events go to their first rows.
@@ -150,6 +200,47 @@ class Engine:
         return rejected_table(self._rejected[:count])
 
     @property
+    def memory(self) -> Memory:
+        """What decoding must know to go on from here."""
+        lost = self.lost_from is not None
+        return Memory(
+            np.packbits(self._trusted).tobytes(),
+            int(self._state[entry.LOST_REASON]) if lost else 0,
+        )
+
+    def restart(self, memory: Memory, base: int) -> None:
+        """Forget the stream so far, and go on at word `base` with this memory.
+
+        Raises
+        ------
+        ChunkError
+            If the memory has a module that cannot appear.
+        """
+        trusted = np.unpackbits(np.frombuffer(memory.trusted, np.uint8))
+        if np.any(trusted > self._allowed):
+            raise ChunkError(
+                "the state of a chunk is damaged: modules have been seen that cannot "
+                "appear; hand on the state of the Cut as it is"
+            )
+        self._trusted[:] = trusted
+        state = self._state
+        for count in (entry.EVENTS, entry.REJECTIONS, entry.DECODED_WORDS):
+            state[count] = 0
+        state[entry.LOST_FROM] = base if memory.lost_reason else -1
+        state[entry.LOST_REASON] = memory.lost_reason
+        state[entry.ID_MASK], state[entry.ID_BITS] = _common_id_bits(
+            np.flatnonzero(trusted), self._geometry
+        )
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Eight bytes that are the same for the same layout, modules and limit."""
+        digest = hashlib.blake2b(digest_size=8)
+        digest.update(np.array([*self._geometry, *self._fields], "<u4").tobytes())
+        digest.update(self._allowed.tobytes())
+        return digest.digest()
+
+    @property
     def event_count(self) -> int:
         """Events in the columns begun last."""
         return int(self._state[entry.EVENTS])
@@ -164,6 +255,26 @@ class Engine:
         """First word of the stretch that is being rejected, or None if in step."""
         position = int(self._state[entry.LOST_FROM])
         return None if position < 0 else position
+
+
+def _read_only(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return a view, so that kernels are compiled for one type of words only."""
+    words = words.view()
+    words.flags.writeable = False
+    return words
+
+
+def _common_id_bits(modules: NDArray[np.intp], geometry: Geometry) -> tuple[int, int]:
+    """Return which id bits of word 0 all these modules share, and their values."""
+    if modules.size == 0:
+        return 0, entry.NO_MODULE
+    slot_shift, crate_shift = int(geometry.slot_shift), int(geometry.crate_shift)
+    bits = (modules % 16) << slot_shift | (modules // 16) << crate_shift
+    everywhere = int(np.bitwise_and.reduce(bits))
+    anywhere = int(np.bitwise_or.reduce(bits))
+    slot_mask, crate_mask = int(geometry.slot_mask), int(geometry.crate_mask)
+    ids = slot_mask << slot_shift | crate_mask << crate_shift
+    return ids & ~(everywhere ^ anywhere), everywhere
 
 
 def _geometry(layout: Layout, max_event_length: int | None) -> Geometry:

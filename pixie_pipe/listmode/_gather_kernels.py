@@ -54,7 +54,7 @@ u32 = np.uint32
 
 
 @jit
-def _trust(
+def trust(
     word0: np.uint32,
     g: Geometry,
     trusted: NDArray[np.uint8],
@@ -138,7 +138,7 @@ def gather_bare(
         group.word3[:count],
     ):
         return 0
-    _trust(words[start], g, trusted, state, id_mask)
+    trust(words[start], g, trusted, state, id_mask)
     state[DECODED_WORDS] += CORE_WORDS * count
     if state[BLOCKS]:
         positions = group.positions
@@ -173,7 +173,7 @@ def _blocks_of_event(word0: np.uint32, word3: np.uint32, g: Geometry) -> int:
 
 
 @jit
-def _alike(
+def alike(
     changed0: np.uint32, changed3: np.uint32, same0: np.uint32, same3: np.uint32
 ) -> bool:
     """Tell whether none of the bits that must be the same have changed."""
@@ -269,13 +269,13 @@ def gather(
         length = np.int64(event_length(word0, g))
         end = position + length
         if end <= size and (count == 0 or u32(u32(word0 ^ last0) & id_mask) != u32(0)):
-            _trust(word0, g, trusted, state, id_mask)
+            trust(word0, g, trusted, state, id_mask)
             mask, bits = u32(state[ID_MASK]), u32(state[ID_BITS])
         reason = u32(0)
         if not (
             end + CORE_WORDS <= size
             and (
-                _alike(word0 ^ words[end], word3 ^ words[end + 3], same0, same3)
+                alike(word0 ^ words[end], word3 ^ words[end + 3], same0, same3)
                 or judge_header(words[end], words[end + 3], g, allowed) == u32(0)
             )
             and (
@@ -290,7 +290,7 @@ def gather(
             )
             if verdict != GROUP_FULL:
                 return count, position, verdict, u32(0), run
-        if count == 0 or not _alike(word0 ^ last0, word3 ^ last3, same0, same3):
+        if count == 0 or not alike(word0 ^ last0, word3 ^ last3, same0, same3):
             blocks = _blocks_of_event(word0, word3, g)
             missing = blocks & ~state[BLOCKS]
             if missing and count > 0:

@@ -180,6 +180,26 @@ def any_of_module(
 
 
 @jit
+def _flaws(
+    word0: np.uint32,
+    word3: np.uint32,
+    g: Geometry,
+    id_mask: np.uint32,
+    id_bits: np.uint32,
+) -> np.uint32:
+    """Return 0 if the header has matching lengths and these id bits.
+
+    Without branches, and not as strict as `judge_header`.
+    """
+    header = u32(u32(word0 >> u32(12)) & u32(31))
+    trace = u32(u32(u32(word3 >> g.trace_shift) & g.trace_mask) >> u32(1))
+    wrong_length = u32(event_length(word0, g) ^ u32(header + trace))
+    illegal = u32(u32(header & u32(1)) | u32(u32(header - u32(4)) > u32(14)))
+    other_module = u32(u32(word0 & id_mask) ^ id_bits)
+    return u32(wrong_length | illegal | other_module)
+
+
+@jit
 def _any_plausible(
     words: NDArray[np.uint32],
     start: int,
@@ -191,15 +211,25 @@ def _any_plausible(
     """Tell whether any header in [`start`, `stop`) has matching lengths too."""
     least = u32(0xFFFFFFFF)
     for i in range(u64(start), u64(stop)):
-        word0 = words[i]
-        word3 = words[i + u64(3)]
-        header = u32(u32(word0 >> u32(12)) & u32(31))
-        trace = u32(u32(u32(word3 >> g.trace_shift) & g.trace_mask) >> u32(1))
-        wrong_length = u32(event_length(word0, g) ^ u32(header + trace))
-        illegal = u32(u32(header & u32(1)) | u32(u32(header - u32(4)) > u32(14)))
-        other_module = u32(u32(word0 & id_mask) ^ id_bits)
-        least = min(least, u32(wrong_length | illegal | other_module))
+        least = min(least, _flaws(words[i], words[i + u64(3)], g, id_mask, id_bits))
     return least == u32(0)
+
+
+@jit
+def count_plausible(
+    words: NDArray[np.uint32],
+    start: int,
+    stop: int,
+    g: Geometry,
+    id_mask: np.uint32,
+    id_bits: np.uint32,
+) -> np.uint32:
+    """Count the headers in [`start`, `stop`) for which `_any_plausible` looks."""
+    count = u32(0)
+    for i in range(u64(start), u64(stop)):
+        flaws = _flaws(words[i], words[i + u64(3)], g, id_mask, id_bits)
+        count = u32(count + u32(flaws == u32(0)))
+    return count
 
 
 @jit

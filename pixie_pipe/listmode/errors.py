@@ -15,3 +15,7 @@ class EncodeError(PixiePipeError, ValueError):
 
 class StreamFinishedError(PixiePipeError, RuntimeError):
     """Data were fed to a decoder whose stream had been finished."""
+
+
+class ChunkError(PixiePipeError, ValueError):
+    """The words or the state of a chunk are not those that a cutter gave."""

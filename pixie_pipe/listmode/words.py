@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixie_pipe.listmode._constants import WORD
+from pixie_pipe.listmode.errors import ChunkError
 
 ByteOrder: TypeAlias = Literal["little", "big"]
 
@@ -52,3 +53,23 @@ def as_words(data: NDArray[np.uint8], byte_order: ByteOrder) -> NDArray[np.uint3
         data = data.copy()
     words = data.view(WORD)
     return words.byteswap() if byte_order == "big" else words
+
+
+def whole_words(data: Data) -> NDArray[np.uint32]:
+    """Return little-endian `data` as words; copies only where it must.
+
+    Raises
+    ------
+    TypeError
+        If the data are an array of neither 32-bit integers nor bytes.
+    ChunkError
+        If they do not end with a whole word.
+    """
+    octets = as_bytes(data)
+    odd = octets.nbytes % WORD.itemsize
+    if odd:
+        raise ChunkError(
+            f"{octets.nbytes} bytes are no whole number of 32-bit words: keep the last "
+            f"{odd} until those behind them have come"
+        )
+    return as_words(octets, "little")
