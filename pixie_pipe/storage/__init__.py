@@ -1,4 +1,4 @@
-"""Files: raw list-mode files in, HDF5 and Parquet out."""
+"""Files: raw list-mode files in, HDF5 and Parquet out, and runs on disk."""
 
 from __future__ import annotations
 
@@ -23,7 +23,20 @@ if TYPE_CHECKING:
         expand_paths,
         read_pieces,
     )
+    from pixie_pipe.storage.raw_recorder import (
+        RawRecorder,
+        RecordedFile,
+        RecorderUseError,
+        RecordingError,
+    )
     from pixie_pipe.storage.reading import read_events, read_raw
+    from pixie_pipe.storage.run_catalogue import list_runs, next_number, repair
+    from pixie_pipe.storage.run_directory import RunDirectory, RunDirectoryError
+    from pixie_pipe.storage.run_record import (
+        PlainDataError,
+        RunRecord,
+        RunRecordError,
+    )
     from pixie_pipe.storage.streams import (
         ModuleEntry,
         Stream,
@@ -41,9 +54,18 @@ __all__ = [
     "OutputExistsError",
     "ParquetWriter",
     "PieceReader",
+    "PlainDataError",
     "Probe",
     "Provenance",
     "RawFileError",
+    "RawRecorder",
+    "RecordedFile",
+    "RecorderUseError",
+    "RecordingError",
+    "RunDirectory",
+    "RunDirectoryError",
+    "RunRecord",
+    "RunRecordError",
     "SourceFile",
     "Stream",
     "StreamError",
@@ -52,7 +74,9 @@ __all__ = [
     "assign_streams",
     "convert",
     "expand_paths",
+    "list_runs",
     "new_file",
+    "next_number",
     "probe",
     "read_events",
     "read_hdf5",
@@ -61,6 +85,7 @@ __all__ = [
     "read_parquet_metadata",
     "read_pieces",
     "read_raw",
+    "repair",
 ]
 
 # Loaded when they are first used: h5py and the decoder take long to import.
@@ -73,9 +98,18 @@ _HOMES = {
     "OutputExistsError": "atomic",
     "ParquetWriter": "parquet",
     "PieceReader": "raw",
+    "PlainDataError": "run_record",
     "Probe": "probing",
     "Provenance": "provenance",
     "RawFileError": "raw",
+    "RawRecorder": "raw_recorder",
+    "RecordedFile": "raw_recorder",
+    "RecorderUseError": "raw_recorder",
+    "RecordingError": "raw_recorder",
+    "RunDirectory": "run_directory",
+    "RunDirectoryError": "run_directory",
+    "RunRecord": "run_record",
+    "RunRecordError": "run_record",
     "SourceFile": "provenance",
     "Stream": "streams",
     "StreamError": "streams",
@@ -84,7 +118,9 @@ _HOMES = {
     "assign_streams": "streams",
     "convert": "conversion",
     "expand_paths": "raw",
+    "list_runs": "run_catalogue",
     "new_file": "atomic",
+    "next_number": "run_catalogue",
     "probe": "probing",
     "read_events": "reading",
     "read_hdf5": "hdf5",
@@ -93,6 +129,7 @@ _HOMES = {
     "read_parquet_metadata": "parquet",
     "read_pieces": "raw",
     "read_raw": "reading",
+    "repair": "run_catalogue",
 }
 
 

@@ -1,0 +1,24 @@
+"""The error of the directories of runs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from pixie_pipe.errors import PixiePipeError
+
+
+class RunDirectoryError(PixiePipeError, OSError):
+    """The directory of a run cannot be made, written or changed."""
+
+
+@contextlib.contextmanager
+def clear_errors(path: Path, what: str) -> Iterator[None]:
+    """Say where it was and what could not be done if the system refuses something."""
+    try:
+        yield
+    except PixiePipeError:
+        raise
+    except OSError as error:
+        raise RunDirectoryError(f"{path}: {what}: {error.strerror or error}") from error
