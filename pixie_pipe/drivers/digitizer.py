@@ -1,0 +1,158 @@
+"""What a driver must do: modules that are started, read and stopped.
+
+The protocol is made of parts, each of which a caller can ask for alone: `Session`,
+`Acquisition`, `Readout`, `Diagnostics`. `Digitizer` is all of them.
+`pixie_pipe.testing.digitizer_tests` holds the tests that every driver must pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
+
+from numpy.typing import NDArray
+
+from pixie_pipe.errors import PixiePipeError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pixie_pipe.listmode.layout import Layout
+
+
+class DriverError(PixiePipeError, RuntimeError):
+    """A driver cannot do what it was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleInfo:
+    """One module, as its driver knows it.
+
+    Attributes
+    ----------
+    crate, slot
+        Where it is.
+    frequency
+        Sampling frequency in MSPS.
+    revision
+        Firmware revision, the number of the DSP code.
+    hardware
+        Letter of the hardware revision; empty if it is not known.
+    layout
+        The layout of its data.
+    """
+
+    crate: int
+    slot: int
+    frequency: int
+    revision: int
+    hardware: str
+    layout: Layout
+
+    @property
+    def name(self) -> str:
+        """Short name, also that of its stream: ``c0-s02``."""
+        return f"c{self.crate}-s{self.slot:02d}"
+
+
+class Session(Protocol):
+    """Access to the modules, from `open` to `close`; a context manager."""
+
+    def open(self) -> None:
+        """Find the modules and make them ready. Nothing happens if they are.
+
+        Raises
+        ------
+        PixiePipeError
+            If that fails; nothing is left open then.
+        """
+
+    def close(self) -> None:
+        """End a run that goes on, and let go of the modules.
+
+        May be called at any time, any number of times.
+        """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+
+class Acquisition(Protocol):
+    """Starting and stopping runs."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run goes on; one may end by itself."""
+
+    def start_run(self) -> None:
+        """Start a run in all modules. What the last run left in them is discarded.
+
+        Raises
+        ------
+        DriverError
+            If the session is not open, or a run goes on.
+        """
+
+    def stop_run(self) -> None:
+        """End the run in all modules; nothing happens if none goes on.
+
+        What the modules still hold stays to be read.
+        """
+
+
+class Readout(Protocol):
+    """Reading list-mode words."""
+
+    @property
+    def modules(self) -> Sequence[ModuleInfo]:
+        """The modules, in the order of their numbers; known once it is open."""
+
+    def read(self, module: int, max_words: int) -> NDArray[np.uint32]:
+        """Return words that are queued in a module, without waiting for any.
+
+        Parameters
+        ----------
+        module
+            Its number, the index in `modules`.
+        max_words
+            Most words to return, at least 1: a driver never asks hardware for none.
+
+        Returns
+        -------
+        ndarray
+            The next words, shape (n,), uint32; cut anywhere. Empty if none are
+            queued; after `stop_run`, empty means that everything was read. The
+            array is the caller's: it is never changed later.
+
+        Raises
+        ------
+        DriverError
+            If the session is not open, there is no such module, `max_words` is less
+            than 1, or the hardware fails.
+        """
+
+
+class Diagnostics(Protocol):
+    """Numbers that tell how a run goes."""
+
+    def statistics(self, module: int) -> Mapping[str, Any]:
+        """Return plain numbers and texts of a module, among them ``words_read``.
+
+        Raises
+        ------
+        DriverError
+            If the session is not open, or there is no such module.
+        """
+
+
+@runtime_checkable
+class Digitizer(Session, Acquisition, Readout, Diagnostics, Protocol):
+    """A crate of modules, or what stands for one."""

@@ -1,0 +1,291 @@
+"""The receiving end of links: nothing twice, nothing missing, pools in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import zmq
+
+from pixie_pipe.pipeline.data import Counts
+from pixie_pipe.pipeline.frames import (
+    END,
+    NOTHING,
+    FrameError,
+    Header,
+    decode_header,
+    end_of,
+)
+from pixie_pipe.pipeline.links import Ack, data_socket, encode_ack
+
+if TYPE_CHECKING:
+    from pixie_pipe.pipeline.messages import InputEdge
+
+
+@dataclass(slots=True)
+class Arrived:
+    """A frame that has come: the header, and the memory of its arrays."""
+
+    header: Header
+    buffers: list[memoryview]
+    link: InputLink
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays."""
+        return sum(self.header.sizes)
+
+
+@dataclass(slots=True)
+class InputLink:
+    """The receiving end of a link from one process."""
+
+    task: str
+    group: InputGroup
+    acks: zmq.Socket[Any]
+    # None: a process that replaces another takes up where the sender does.
+    expected: int | None = 0
+    partial: bool = False
+    # Frames before this one have been handed out and worked on.
+    done: int = 0
+    queue: deque[Arrived] = field(default_factory=deque)
+    ended: bool = False
+    cut: bool = False
+    counts: Counts = field(default_factory=Counts)
+
+    def accept(self, header: Header, run: int) -> bool:
+        """Tell whether a frame is new, and count it.
+
+        Raises
+        ------
+        FrameError
+            If frames before it are missing.
+        """
+        if header.run != run:
+            return False
+        if self.expected is None:
+            self.expected = header.sequence
+        if header.sequence < self.expected:
+            return False
+        if header.sequence > self.expected:
+            raise FrameError(
+                f"frames {self.expected} to {header.sequence - 1} from {self.task} "
+                f"are missing: the next one is number {header.sequence}"
+            )
+        self.expected += 1
+        return True
+
+
+@dataclass(slots=True)
+class InputGroup:
+    """One producer as its consumer sees it: one link, or those from all its workers.
+
+    The frames of a pool are handed out in the order that the pool was fed in.
+    """
+
+    edge: InputEdge
+    links: list[InputLink] = field(default_factory=list)
+    next_order: int = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether no more data will come."""
+        return all(link.ended or link.cut for link in self.links)
+
+    def pop(self) -> Arrived | None:
+        """Return the next frame in order, if it has come."""
+        if len(self.links) == 1:
+            queue = self.links[0].queue
+            return queue.popleft() if queue else None
+        heads = [link for link in self.links if link.queue]
+        for link in heads:
+            head = link.queue[0].header
+            if head.kind == END or head.order == self.next_order:
+                return self._take(link)
+        # A worker that is gone leaves gaps: go on when nobody else can fill them.
+        gone = any(link.cut for link in self.links)
+        waiting = [
+            link for link in self.links if not (link.queue or link.ended or link.cut)
+        ]
+        if gone and heads and not waiting:
+            return self._take(min(heads, key=lambda link: link.queue[0].header.order))
+        return None
+
+    def _take(self, link: InputLink) -> Arrived:
+        frame = link.queue.popleft()
+        if frame.header.kind != END and frame.header.last:
+            self.next_order = frame.header.order + 1
+        return frame
+
+
+class InputPort:
+    """The receiving end of all links of one process.
+
+    Parameters
+    ----------
+    context
+        Where sockets are made.
+    name
+        Name of the process.
+    socket
+        The PULL socket for data, bound.
+    """
+
+    def __init__(
+        self, context: zmq.Context[Any], name: str, socket: zmq.Socket[Any]
+    ) -> None:
+        self._context = context
+        self._name = name
+        self.socket = socket
+        self._run = 0
+        self.groups: list[InputGroup] = []
+        self._links: dict[str, InputLink] = {}
+        self.reasons: list[str] = []
+
+    def connect(self, edges: Iterable[InputEdge]) -> None:
+        """Take these producers."""
+        self.close_links()
+        self.groups = []
+        for edge in edges:
+            group = InputGroup(edge)
+            for task in edge.tasks:
+                socket = data_socket(self._context, zmq.PUSH)
+                socket.connect(edge.acks[task])
+                link = InputLink(task, group, socket)
+                group.links.append(link)
+                self._links[task] = link
+            self.groups.append(group)
+
+    def begin(self, run: int, *, restarted: bool = False) -> None:
+        """Begin a run."""
+        self._run = run
+        self.reasons = []
+        for group in self.groups:
+            group.next_order = 0
+            for link in group.links:
+                link.expected = None if restarted else 0
+                link.partial = restarted
+                link.done = 0
+                link.queue.clear()
+                link.ended = link.cut = False
+                link.counts = Counts()
+
+    @property
+    def ended(self) -> bool:
+        """Whether all data of the run have been handed out."""
+        return bool(self.groups) and all(group.ended for group in self.groups)
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes that have come and wait."""
+        return sum(
+            frame.nbytes for link in self._links.values() for frame in link.queue
+        )
+
+    def drain(self) -> None:
+        """Take what has come from the socket.
+
+        Raises
+        ------
+        FrameError
+            If a frame is no frame, or frames are missing.
+        """
+        while True:
+            try:
+                parts = self.socket.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            self._arrive(parts)
+
+    def _arrive(self, parts: list[zmq.Frame]) -> None:
+        header = decode_header(parts[0].buffer)
+        link = self._links.get(header.source)
+        if link is None:
+            raise FrameError(
+                f"a frame of data came from {header.source!r}, which is no neighbour; "
+                f"expected {', '.join(self._links) or 'none'}"
+            )
+        buffers = [part.buffer for part in parts[1:]]
+        if not link.accept(header, self._run):
+            if header.run == self._run and link.expected is not None:
+                self._acknowledge(link, header.sequence)
+            return
+        link.queue.append(Arrived(header, buffers, link))
+
+    def next(self) -> Arrived | None:
+        """Return the next frame in order, if one has come.
+
+        Raises
+        ------
+        FrameError
+            If the last frame of a link tells of data that did not come.
+        """
+        for group in self.groups:
+            frame = group.pop()
+            if frame is None:
+                continue
+            # The producers take turns.
+            self.groups.append(self.groups.pop(self.groups.index(group)))
+            self._count(frame)
+            return frame
+        return None
+
+    def _count(self, frame: Arrived) -> None:
+        header, link = frame.header, frame.link
+        if header.kind == END:
+            self._end(frame)
+        elif header.kind != NOTHING:
+            link.counts.frames += 1
+            link.counts.bytes += frame.nbytes
+            link.counts.words += header.words
+            link.counts.events += header.events
+
+    def _end(self, frame: Arrived) -> None:
+        link = frame.link
+        link.ended = True
+        body = end_of(frame.header)
+        counts = link.counts
+        sent = (body.frames, body.words, body.events)
+        came = (counts.frames, counts.words, counts.events)
+        self.reasons += [r for r in body.reasons if r not in self.reasons]
+        if sent != came and not link.partial:
+            raise FrameError(
+                f"{link.task} says that it sent {sent} frames, words and events, but "
+                f"{came} came"
+            )
+
+    def acknowledge(self, frame: Arrived) -> None:
+        """Tell the sender that a frame is done with."""
+        frame.link.done = frame.header.sequence + 1
+        self._acknowledge(frame.link, frame.header.sequence)
+
+    def _acknowledge(self, link: InputLink, sequence: int) -> None:
+        ack = encode_ack(Ack(self._name, self._run, sequence))
+        link.acks.send(ack, zmq.NOBLOCK)
+
+    def cut(self, task: str) -> None:
+        """Expect nothing more from a process that is gone."""
+        if task in self._links:
+            self._links[task].cut = True
+            self.reasons.append(f"{task} ended before its data were complete")
+
+    def resume(self, task: str, acks: str) -> None:
+        """Expect the data of a new process in place of the old one."""
+        link = self._links.get(task)
+        if link is None:
+            return
+        link.acks.close()
+        link.acks = data_socket(self._context, zmq.PUSH)
+        link.acks.connect(acks)
+
+    def close_links(self) -> None:
+        """Close the sockets to the producers."""
+        for link in self._links.values():
+            link.acks.close()
+        self._links = {}
+
+    def counts(self) -> dict[str, Counts]:
+        """Return what came, by process."""
+        return {link.task: link.counts for link in self._links.values()}

@@ -1,0 +1,74 @@
+"""Links: one edge of the graph from process to process, without loss.
+
+A sender numbers its frames and keeps each of them until the receiver has acknowledged
+it, that is until the receiver is done with it. What is kept is bounded in bytes: that
+is the back-pressure. If a receiver is replaced by a new process, the kept frames are
+sent again; a receiver drops what it has had already, by (source, run, number).
+
+Here is what both ends share. The sending end is in `output_link`, the receiving one in
+`input_port`; what is inside the frames in `frames`; who the neighbours are in `graph`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from pixie_pipe.pipeline.frames import FrameError
+
+if TYPE_CHECKING:
+    import zmq
+
+DEFAULT_WINDOW: Final = 16 << 20
+"""Bytes that may be under way on a link: several frames of 1 to 4 MiB, so that neither
+end waits for the other, and little enough to stay in a cache of the usual size."""
+
+
+class Ack(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """Receiver to sender: everything up to this number is done with."""
+
+    consumer: str
+    run: int
+    sequence: int
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Ack)
+
+
+def encode_ack(ack: Ack) -> bytes:
+    """Return an acknowledgement as bytes."""
+    return _encoder.encode(ack)
+
+
+def decode_ack(data: bytes) -> Ack:
+    """Read an acknowledgement.
+
+    Raises
+    ------
+    FrameError
+        If it is none.
+    """
+    try:
+        return _decoder.decode(data)
+    except msgspec.DecodeError as error:
+        raise FrameError(f"an acknowledgement cannot be read: {error}") from error
+
+
+def address_of(socket: zmq.Socket[Any]) -> str:
+    """Return the address that a socket is bound to."""
+    endpoint = socket.last_endpoint
+    assert isinstance(endpoint, bytes)
+    return endpoint.decode().rstrip("\0")
+
+
+def data_socket(context: zmq.Context[Any], kind: int) -> zmq.Socket[Any]:
+    """Return a socket for data: bounded by the window alone, and quick to close."""
+    socket: zmq.Socket[Any] = context.socket(kind)
+    # The window bounds what is under way, in bytes; libzmq would count messages.
+    socket.sndhwm = 0
+    socket.rcvhwm = 0
+    # All that matters was acknowledged before a socket is closed.
+    socket.linger = 0
+    return socket

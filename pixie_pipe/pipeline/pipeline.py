@@ -1,0 +1,769 @@
+"""The pipeline as its user sees it: make tasks, link them, run them, look at them."""
+
+from __future__ import annotations
+
+import atexit
+import signal
+import sys
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from pixie_pipe.pipeline.balance import RunBalance
+from pixie_pipe.pipeline.callbacks import Callbacks
+from pixie_pipe.pipeline.declarations import Role
+from pixie_pipe.pipeline.graph import Edge, Graph, GraphError, Node, main_line
+from pixie_pipe.pipeline.handle import TaskHandle, TaskHandles
+from pixie_pipe.pipeline.links import DEFAULT_WINDOW
+from pixie_pipe.pipeline.messages import (
+    Connect,
+    Error,
+    OutputAddress,
+    OutputEdge,
+    Status,
+)
+from pixie_pipe.pipeline.parameters import (
+    ParameterError,
+    check_parameters,
+    suggestion,
+)
+from pixie_pipe.pipeline.registry import add_search_path, find_class
+from pixie_pipe.pipeline.run_control import Run, RunControl
+from pixie_pipe.pipeline.run_keeper import RunKeeper
+from pixie_pipe.pipeline.supervisor import ProcessRecord, Supervisor
+from pixie_pipe.pipeline.transitions import (
+    COMMAND_SECONDS,
+    QUIT_SECONDS,
+    Transitions,
+)
+
+if TYPE_CHECKING:
+    from pixie_pipe.pipeline.display import PipelineStatus
+
+
+class PipelineWarning(UserWarning):
+    """Something in the pipeline that is allowed, but hardly meant."""
+
+
+class Pipeline:
+    """Tasks, each a process, and the links between them.
+
+    Parameters
+    ----------
+    task_kwargs
+        Given to the constructor of every task.
+    runs
+        Directory for runs: each run gets a numbered directory in it. None: nothing
+        is kept, unless a task writes files of its own.
+    title
+        Title of the runs.
+    transport
+        ``"ipc"``, or ``"tcp"`` on the loopback.
+    task_path
+        Directories with tasks of the experiment.
+
+    Raises
+    ------
+    RegistryError
+        If a directory of `task_path` is none, or a task exists twice.
+
+    Examples
+    --------
+    >>> pipe = Pipeline()
+    >>> for name in ("DummyData", "GatherData", "ConvertToEvents"):
+    ...     task = pipe.create_task(name)
+    >>> pipe.start()  # doctest: +SKIP
+    >>> pipe.quit()
+    """
+
+    def __init__(
+        self,
+        task_kwargs: Mapping[str, Any] | None = None,
+        *,
+        runs: str | Path | None = None,
+        title: str = "",
+        transport: str = "ipc",
+        task_path: Iterable[str | Path] = (),
+    ) -> None:
+        if transport not in ("ipc", "tcp"):
+            raise ValueError(f"transport is {transport!r}, expected 'ipc' or 'tcp'")
+        add_search_path(task_path)
+        self.task_kwargs = dict(task_kwargs or {})
+        self.title = title
+        self.configuration: dict[str, Any] = {}
+        self.graph = Graph()
+        self._transport = transport
+        self._links: list[Edge] = []
+        self._line: list[str] | None = None
+        self._connected = False
+        self._run_number = 0
+        self._commands = threading.RLock()
+        self._supervisor: Supervisor | None = None
+        self._callbacks: Callbacks | None = None
+        self._control = RunControl(self.graph, self._tell)
+        self._control.kwargs = self.task_kwargs
+        self._keeper = RunKeeper(Path(runs) if runs is not None else None)
+        self._at_exit = _quit_at_exit(self)
+
+    # Tasks and links
+
+    def create_task(
+        self,
+        name: str,
+        *,
+        label: str | None = None,
+        workers: int = 1,
+        role: Role | str | None = None,
+        after: str | Sequence[str] | None = None,
+        lossy: bool | None = None,
+        **parameters: Any,
+    ) -> TaskHandle:
+        """Add a task. Its process starts with `connect` or `start`.
+
+        Parameters
+        ----------
+        name
+            Name of its class.
+        label
+            Name in this pipeline; by default that of the class, with a number if it
+            is taken.
+        workers
+            Number of processes that share the work.
+        role
+            ``"essential"`` or ``"optional"``; by default what the class says.
+        after
+            Task or tasks that it reads from; by default the one created before, or
+            the one before that if that is a tap.
+        lossy
+            Whether data for it may be dropped and counted when it is too slow.
+        **parameters
+            Values of its parameters.
+
+        Returns
+        -------
+        TaskHandle
+            The task: its parameters, status and statistics.
+
+        Raises
+        ------
+        RegistryError
+            If there is no such class (a ValueError that names similar ones).
+        ParameterError
+            If there is no such parameter, or the value is not allowed.
+        ValueError
+            If the label is taken.
+        """
+        kind = find_class(name)
+        label = self._free_label(name) if label is None else label
+        if label in self.graph.nodes:
+            raise ValueError(f"there is a task {label!r} already, choose another label")
+        values, problems = check_parameters(kind.parameters, parameters, label)
+        if problems:
+            raise ParameterError("; ".join(text for _, text in problems))
+        node = Node(label, kind, values, workers, Role(role or kind.role))
+        self.graph.nodes[label] = node
+        producers = [after] if isinstance(after, str) else list(after or ())
+        for producer in producers:
+            self._links.append(Edge(producer, label, lossy))
+        if not producers and lossy is not None:
+            self._links.append(Edge("", label, lossy))
+        self._connected = False
+        return TaskHandle(self, label)
+
+    def _free_label(self, name: str) -> str:
+        label, number = name, 1
+        while label in self.graph.nodes:
+            number += 1
+            label = f"{name}-{number}"
+        return label
+
+    def link(
+        self,
+        producer: str,
+        consumer: str,
+        *,
+        lossy: bool | None = None,
+        window_bytes: int = DEFAULT_WINDOW,
+    ) -> None:
+        """Let a task read from another one, in place of the one created before it.
+
+        Parameters
+        ----------
+        producer, consumer
+            Names of tasks.
+        lossy
+            Whether data are dropped and counted when the consumer is too slow; None:
+            only for a tap, while data are taken live.
+        window_bytes
+            Bytes that may be under way to one process.
+        """
+        self._known(producer)
+        self._known(consumer)
+        self._links.append(Edge(producer, consumer, lossy, window_bytes))
+        self._connected = False
+
+    def _known(self, name: str) -> Node:
+        if name not in self.graph.nodes:
+            raise ValueError(
+                f"there is no task {name!r}{suggestion(name, self.graph.nodes)} "
+                f"(there are: {', '.join(self.graph.nodes) or 'none'})"
+            )
+        return self.graph.nodes[name]
+
+    def _edges(self, line: Sequence[str]) -> list[Edge]:
+        """Return all links: those asked for, and the line through the others."""
+        placed = {edge.consumer for edge in self._links if edge.producer}
+        nodes = [self.graph.nodes[name] for name in line]
+        edges = [edge for edge in main_line(nodes) if edge.consumer not in placed]
+        wishes = {edge.consumer: edge for edge in self._links if not edge.producer}
+        for edge in edges:
+            if edge.consumer in wishes:
+                edge.lossy = wishes[edge.consumer].lossy
+        active = set(line)
+        asked = [edge for edge in self._links if edge.producer]
+        return edges + [
+            edge for edge in asked if edge.consumer in active or edge.producer in active
+        ]
+
+    @property
+    def tasks(self) -> TaskHandles:
+        """The tasks by name: ``pipe.tasks.SortEvents`` or ``pipe.tasks["sort"]``."""
+        return TaskHandles(self)
+
+    def __getitem__(self, name: str) -> TaskHandle:
+        """Return a task by its name."""
+        self._known(name)
+        return TaskHandle(self, name)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self.graph.nodes)
+
+    # Commands
+
+    def configure(self, config: Mapping[str, Any]) -> None:
+        """Give values of parameters to tasks.
+
+        Parameters
+        ----------
+        config
+            Values by name, by name of the task. The name of a class stands for all
+            its tasks.
+
+        Raises
+        ------
+        ValueError
+            If there is no such task.
+        ParameterError
+            If a parameter or value is wrong; nothing is changed then.
+        Error
+            If a task refuses the values.
+        """
+        with self._commands:
+            changes: dict[str, dict[str, Any]] = {}
+            problems: list[str] = []
+            for name, values in config.items():
+                for label in self._labels(name):
+                    kind = self.graph.nodes[label].kind
+                    if not isinstance(values, Mapping):
+                        problems.append(
+                            f"{name} is {values!r}, expected parameters by name"
+                        )
+                        continue
+                    right, wrong = check_parameters(kind.parameters, values, label)
+                    problems += [text for _, text in wrong]
+                    changes.setdefault(label, {}).update(right)
+            if problems:
+                raise ParameterError("; ".join(problems))
+            self._refuse_while_running("configure")
+            for label, values in changes.items():
+                self.graph.nodes[label].parameters.update(values)
+            if self._supervisor is not None:
+                self._transitions.configure(changes)
+
+    def _labels(self, name: str) -> list[str]:
+        labels = [
+            label
+            for label, node in self.graph.nodes.items()
+            if name in (label, node.kind.__name__)
+        ]
+        if not labels:
+            self._known(name)
+        return [name] if name in labels else labels
+
+    def _refuse_while_running(self, what: str) -> None:
+        if self.state is Status.RUNNING:
+            raise Error(f"cannot {what} while running: stop the pipeline first")
+
+    def connect(self, tasks_active: Sequence[str] | None = None) -> None:
+        """Start the processes that are not there yet, and link them.
+
+        Parameters
+        ----------
+        tasks_active
+            Names of the tasks that take part, in the order of the data; by default
+            all, in the order of their creation.
+
+        Raises
+        ------
+        GraphError
+            If the tasks do not fit together; the text lists all problems.
+        Error
+            If tasks do not respond; the text names them (a RuntimeError).
+        """
+        with self._commands:
+            self._refuse_while_running("connect")
+            line = list(tasks_active or self.graph.nodes)
+            for name in line:
+                self._known(name)
+            self._line = line
+            self._check(line)
+            if self.state is not Status.WAITING:
+                self.stop()
+            self._ensure_service()
+            self._transitions.connect(self._active_nodes(), self.task_kwargs)
+            self._connected = True
+
+    def _check(self, line: Sequence[str]) -> None:
+        graph = Graph(
+            {name: self.graph.nodes[name] for name in line}, self._edges(line)
+        )
+        wrong = []
+        for problem in graph.problems():
+            if problem.missing_input:
+                text = f"{problem.text}. It waits until it is stopped."
+                warnings.warn(text, PipelineWarning, stacklevel=4)
+            else:
+                wrong.append(problem.text)
+        if wrong:
+            raise GraphError("\n".join(wrong))
+        self.graph.edges[:] = graph.edges
+
+    def _active_nodes(self) -> list[Node]:
+        names = self._line if self._line is not None else list(self.graph.nodes)
+        return [self.graph.nodes[name] for name in names]
+
+    def start(self) -> None:
+        """Begin a run; returns when all tasks are running.
+
+        Connects first if that was not done, and starts processes anew that have
+        ended.
+
+        Raises
+        ------
+        GraphError, Error
+            As for `connect`; or if a task cannot start. The pipeline waits then.
+        """
+        with self._commands:
+            if self.state is Status.RUNNING:
+                raise Error("is running already: stop the pipeline first")
+            lost = self._supervisor is not None and any(
+                not record.is_alive for record in self._service.records.values()
+            )
+            if not self._connected or lost:
+                self._back_to_waiting()
+                self.connect(self._line if self._connected else None)
+            self._back_to_waiting()
+            self._run_number += 1
+            run = Run(self._run_number, is_live=self.graph.is_live)
+            self._keeper.begin(run, self)
+            try:
+                self._transitions.begin(run, self._active_nodes())
+            except BaseException as error:
+                self._keeper.give_up(run, str(error))
+                raise
+
+    def _back_to_waiting(self) -> None:
+        if self.state in (Status.FINISHED, Status.PANICKING):
+            self.stop()
+
+    def stop(self) -> None:
+        """End the run: sources first, then what is under way is worked off.
+
+        Afterwards all tasks wait; `start` begins a new run. Nothing happens if no
+        run was begun.
+
+        Raises
+        ------
+        Error
+            If tasks do not come back to waiting.
+        """
+        with self._commands:
+            run = self._control.run
+            if run is None or self._supervisor is None:
+                return
+            self._transitions.stop_sources(run)
+            self._transitions.await_end(run)
+            self._keeper.close(run, self)
+            self._transitions.to_waiting(run)
+            self._control.run = None
+
+    def wait(self, timeout: float | None = None, *, quiet: bool = False) -> bool:
+        """Wait until the run is over, and show how it goes.
+
+        Ctrl-C stops the run and works off what is under way; once more kills.
+
+        Parameters
+        ----------
+        timeout
+            Longest time to wait in seconds.
+        quiet
+            Show nothing.
+
+        Returns
+        -------
+        bool
+            Whether the run is over.
+
+        Raises
+        ------
+        Error
+            If the run failed.
+        """
+        run = self._control.run
+        if run is None:
+            return True
+        from pixie_pipe.pipeline.progress import watch
+
+        until = None if timeout is None else time.monotonic() + timeout
+        try:
+            with watch(self, quiet=quiet) as refresh:
+                while not run.over and (until is None or time.monotonic() < until):
+                    left = 0.25 if until is None else until - time.monotonic()
+                    self._service.wait_for(lambda: run.over, min(0.25, max(left, 0)))
+                    refresh()
+        except KeyboardInterrupt:
+            self._interrupted(run)
+        if not run.over:
+            return False
+        self._keeper.close(run, self)
+        if self._callbacks is not None:
+            self._callbacks.settle(COMMAND_SECONDS)
+        if run.reasons:
+            raise Error("the run failed: " + "; ".join(run.reasons))
+        return True
+
+    def _interrupted(self, run: Run) -> None:
+        self.handle_print("", "stopping; Ctrl-C once more kills the tasks")
+        try:
+            self._transitions.stop_sources(run)
+            self._transitions.await_end(run)
+        except KeyboardInterrupt:
+            self.kill()
+            raise
+
+    def quit(self) -> None:
+        """Stop the run if there is one, let all tasks leave, and clean up."""
+        with self._commands:
+            if self._supervisor is None:
+                return
+            try:
+                if self._control.run is not None and not self._control.run.over:
+                    self.stop()
+                self._transitions.dismiss()
+            finally:
+                self._shut_down()
+
+    def kill(self) -> None:
+        """Kill all tasks at once. A run that goes on is marked incomplete."""
+        if self._supervisor is None:
+            return
+        run = self._control.run
+        with self._service.changed:
+            if run is not None and not run.over:
+                run.reasons.append("the pipeline was killed")
+        self._shut_down()
+
+    def _shut_down(self) -> None:
+        """Kill what is still there, close the run, and end the threads."""
+        supervisor, run = self._service, self._control.run
+        self._transitions.kill()
+        if run is not None and run.begun:
+            supervisor.wait_for(lambda: run.over, QUIT_SECONDS)
+            self._keeper.close(run, self)
+        supervisor.close()
+        supervisor.forget(list(supervisor.records))
+        if self._callbacks is not None:
+            self._callbacks.close()
+        self._callbacks = None
+        self._supervisor = None
+        self._control.run = None
+        self._connected = False
+
+    def send_kill(self, name: str) -> None:
+        """Kill one task, as a test of what happens then, or because it hangs.
+
+        Parameters
+        ----------
+        name
+            Name of the task; of a pool, all workers, or one by its own name.
+        """
+        names = [name]
+        if name in self.graph.nodes:
+            names = self.graph.nodes[name].processes
+        elif self._supervisor is None or name not in self._service.records:
+            self._known(name)
+        for process in names:
+            if self._supervisor is not None:
+                self._service.signal(process, signal.SIGKILL)
+
+    def send_connect(
+        self,
+        name: str,
+        address_pull: str,
+        is_start: bool,  # noqa: FBT001 - scripts call it so
+        is_final: bool,  # noqa: FBT001 - scripts call it so
+    ) -> None:
+        """Link one task by hand: let it send to a PULL socket.
+
+        Parameters
+        ----------
+        name
+            Name of the task, whose process must be there.
+        address_pull
+            Address of the socket that its data go to; "" for none. Whoever has that
+            socket must acknowledge the frames.
+        is_start, is_final
+            Whether the task is the first or the last one.
+        """
+        record = self._record(name)
+        outputs = []
+        if address_pull and not is_final:
+            target = OutputAddress(address_pull, address_pull)
+            outputs = [OutputEdge(address_pull, [target], DEFAULT_WINDOW)]
+        number = self._service.next_number()
+        inputs = [] if is_start else self._control.connection(record.node, 0).inputs
+        message = Connect(number, inputs, outputs, is_start, is_final)
+        self._transitions.command({record.name: message}, "connect")
+
+    def _record(self, name: str) -> ProcessRecord:
+        self._known(name)
+        if self._supervisor is None or name not in self._service.records:
+            raise Error(f"the process of {name} is not there: connect first", task=name)
+        return self._service.records[name]
+
+    # News
+
+    def poll(self, timeout: float = 0.1) -> bool:
+        """Wait a little for news, and tell whether there is more to wait for.
+
+        Callbacks are called by themselves, in a thread of their own; this is for
+        scripts that loop ``while pipe.poll(): ...``.
+
+        Parameters
+        ----------
+        timeout
+            Longest time to wait in seconds.
+
+        Returns
+        -------
+        bool
+            True while a run goes on, or if news have been handled since the last
+            call.
+        """
+        if self._callbacks is None:
+            return False
+        news = self._callbacks.wait_for_news(timeout)
+        return news or self.state is Status.RUNNING
+
+    def handle_report(self, name: str, report: dict[str, Any]) -> None:
+        """Take a report of a task. To be overridden; does nothing.
+
+        Parameters
+        ----------
+        name
+            Name of the task.
+        report
+            What it reports.
+        """
+
+    def handle_print(self, name: str, string: str) -> None:
+        """Show what a task prints. To be overridden; writes to the standard output.
+
+        Parameters
+        ----------
+        name
+            Name of the task, "" for the pipeline itself.
+        string
+            The text.
+        """
+        sys.stdout.write(f"[{name}] {string}\n" if name else f"{string}\n")
+        sys.stdout.flush()
+
+    def handle_error(self, name: str, err: Error) -> None:  # noqa: ARG002 - in the error
+        """Show an error of a task. To be overridden; writes to the error output.
+
+        Parameters
+        ----------
+        name
+            Name of the task.
+        err
+            The error, with ``task``, ``origin`` and ``traceback``.
+        """
+        trace = f"\n{err.traceback.rstrip()}" if err.traceback else ""
+        sys.stderr.write(f"{Status.PANICKING} {err}{trace}\n")
+        sys.stderr.flush()
+
+    def _tell(self, what: str, *arguments: Any) -> None:
+        if self._callbacks is not None:
+            self._callbacks.call(what, *arguments)
+
+    def _close_run(self, run: Run) -> None:
+        self._keeper.close(run, self)
+
+    # What there is
+
+    @property
+    def supervisor(self) -> Supervisor | None:
+        """The processes, if they are there."""
+        return self._supervisor
+
+    def describe(self) -> dict[str, Any]:
+        """Return the full configuration as plain values."""
+        tasks = []
+        for node in self.graph.nodes.values():
+            parameters = TaskHandle(self, node.name).parameters
+            tasks.append(
+                {
+                    "name": node.name,
+                    "task": node.kind.__name__,
+                    "from": [edge.producer for edge in self.graph.inputs(node.name)],
+                    "workers": node.workers,
+                    "role": str(node.role),
+                    "parameters": parameters,
+                }
+            )
+        return {"title": self.title, "tasks": tasks} | self.configuration
+
+    @property
+    def modules(self) -> list[dict[str, Any]]:
+        """The modules of the configuration, as plain values."""
+        return list(self.configuration.get("modules", ()))
+
+    @property
+    def state(self) -> Status:
+        """State of the whole: that of the run, if there is one."""
+        run = self._control.run
+        if run is None:
+            return Status.WAITING
+        if not run.closed:
+            return Status.RUNNING
+        return Status.PANICKING if run.reasons else Status.FINISHED
+
+    @property
+    def run_directory(self) -> Path | None:
+        """Directory of the run that goes on, or of the last one."""
+        return self._keeper.path
+
+    def status(self) -> PipelineStatus:
+        """Return a table: each process with its state, rates, queue and drops."""
+        from pixie_pipe.pipeline.display import PipelineStatus
+
+        return PipelineStatus.of(self)
+
+    def statistics(self) -> dict[str, dict[str, Any]]:
+        """Return the numbers that each process reported last, by its name."""
+        if self._supervisor is None:
+            return dict(self._keeper.last_statistics)
+        with self._service.changed:
+            return {
+                name: dict(record.statistics)
+                for name, record in self._service.records.items()
+            }
+
+    def balance(self) -> RunBalance:
+        """Return where the words and events of the run went.
+
+        While the run goes on, the numbers are those of the last reports and cannot
+        close yet.
+        """
+        return RunBalance.of(self.graph, self.statistics(), self._control.run)
+
+    def __repr__(self) -> str:
+        from pixie_pipe.pipeline.display import pipeline_text
+
+        return pipeline_text(self)
+
+    def _repr_html_(self) -> str:
+        from pixie_pipe.pipeline.display import pipeline_html
+
+        return pipeline_html(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.quit()
+
+    @classmethod
+    def from_config(
+        cls, path: str | Path, *, changes: Sequence[str] = (), **kwargs: Any
+    ) -> Self:
+        """Make a pipeline as a YAML file describes it.
+
+        Parameters
+        ----------
+        path
+            The file.
+        changes
+            Values that replace those of the file, as ``"path.to.value=value"``.
+        **kwargs
+            For the constructor, in place of what the file says.
+
+        Returns
+        -------
+        Pipeline
+            With all tasks; no process is started.
+
+        Raises
+        ------
+        ConfigError
+            If anything in it is wrong: all problems, with file and line.
+        """
+        from pixie_pipe.pipeline.plan import load_plan
+
+        return load_plan(path, changes).build(cls, **kwargs)
+
+    # Services
+
+    @property
+    def _service(self) -> Supervisor:
+        assert self._supervisor is not None
+        return self._supervisor
+
+    def _ensure_service(self) -> None:
+        if self._supervisor is not None:
+            return
+        self._callbacks = Callbacks(
+            {
+                "report": self.handle_report,
+                "print": self.handle_print,
+                "error": self.handle_error,
+                "over": self._close_run,
+            }
+        )
+        self._supervisor = Supervisor(self._control, self._transport)
+        self._control.supervisor = self._supervisor
+        self._transitions = Transitions(self._supervisor, self._control, self.graph)
+
+
+def _quit_at_exit(pipeline: Pipeline) -> object:
+    """Let a pipeline that nobody has quit leave nothing behind."""
+    reference = weakref.ref(pipeline)
+
+    def leave() -> None:
+        forgotten = reference()
+        if forgotten is not None:
+            forgotten.quit()
+
+    atexit.register(leave)
+    return leave

@@ -1,0 +1,124 @@
+"""Keeps the record of each run: its directory, how it went, its balance."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixie_pipe.errors import PixiePipeError
+from pixie_pipe.pipeline.balance import RunBalance
+from pixie_pipe.pipeline.messages import Error
+from pixie_pipe.storage.provenance import SourceFile
+from pixie_pipe.storage.raw_recorder import RecordedFile
+from pixie_pipe.storage.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from pixie_pipe.pipeline.pipeline import Pipeline
+    from pixie_pipe.pipeline.run_control import Run
+
+
+class RunKeeper:
+    """Makes a directory for each run, and closes it.
+
+    Parameters
+    ----------
+    parent
+        Directory of runs, or None to keep nothing.
+    """
+
+    def __init__(self, parent: Path | None) -> None:
+        self.parent = parent
+        self._lock = threading.Lock()
+        self._directory: RunDirectory | None = None
+        self._open: Run | None = None
+        self.last_statistics: dict[str, dict[str, Any]] = {}
+        self.last_balance = RunBalance()
+
+    @property
+    def path(self) -> Path | None:
+        """Directory of the run that goes on, or of the last one."""
+        return self._directory.path if self._directory else None
+
+    def begin(self, run: Run, pipeline: Pipeline) -> None:
+        """Begin a run: give it a directory.
+
+        Raises
+        ------
+        RunDirectoryError
+            If the directory cannot be made.
+        """
+        self._open = run
+        if self.parent is None:
+            return
+        self._directory = RunDirectory.create(
+            self.parent.absolute(),
+            title=pipeline.title,
+            configuration=pipeline.describe(),
+            modules=pipeline.modules,
+        )
+        run.directory = str(self._directory.path)
+
+    def give_up(self, run: Run, reason: str) -> None:
+        """Close the directory of a run that could not begin."""
+        with self._lock:
+            self._open = None
+            if run.directory and self._directory is not None:
+                self._directory.finish(
+                    complete=False, reasons=[f"did not start: {reason}"]
+                )
+
+    def close(self, run: Run, pipeline: Pipeline) -> None:
+        """Write down how a run went; once for each run."""
+        with self._lock:
+            if self._open is not run:
+                return
+            self._open = None
+            statistics = pipeline.statistics()
+            balance = RunBalance.of(pipeline.graph, statistics, run)
+            self.last_statistics = statistics
+            self.last_balance = balance
+            if not balance.closes:
+                run.reasons += [p for p in balance.problems if p not in run.reasons]
+            try:
+                if run.directory and self._directory is not None:
+                    self._write(self._directory, run, balance, statistics)
+            except PixiePipeError as error:
+                run.reasons.append(f"the record of the run was not written: {error}")
+                pipeline.handle_error("", Error(run.reasons[-1]))
+            finally:
+                run.closed = True
+
+    def _write(
+        self,
+        directory: RunDirectory,
+        run: Run,
+        balance: RunBalance,
+        statistics: dict[str, dict[str, Any]],
+    ) -> None:
+        directory.write_snapshot("statistics-stop", statistics)
+        files: list[RecordedFile] = []
+        outputs: list[str] = []
+        inputs: list[SourceFile] = []
+        for values in statistics.values():
+            own = values.get("own", {})
+            files += [RecordedFile(**item) for item in own.get("files", ())]
+            outputs += [
+                str(item).removeprefix(f"{directory.path}/")
+                for item in own.get("outputs", ())
+            ]
+            inputs += [
+                SourceFile(Path(item["path"]), item["size"])
+                for item in own.get("inputs", ())
+            ]
+        reasons = list(balance.problems)
+        directory.finish(
+            complete=not reasons,
+            reasons=reasons,
+            exit_status=1 if reasons else 0,
+            balance=balance.to_dict(),
+            files=files,
+            outputs=outputs,
+            inputs=inputs,
+            notes="\n".join(run.degraded),
+        )

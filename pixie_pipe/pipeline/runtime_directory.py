@@ -1,0 +1,74 @@
+"""The private directory of a pipeline: socket files, and states of tasks.
+
+It is made for one pipeline, closed to other users, and removed at its end. What a
+killed pipeline left is removed by the next one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+PREFIX: Final = "pixie_pipe-"
+
+# A path of a socket may have 107 bytes on Linux (unix(7)); names of tasks need room.
+_LONGEST: Final = 60
+
+_OWNER: Final = "owner"
+
+
+def make_runtime_directory() -> Path:
+    """Make a private directory for sockets, and remove what others left behind.
+
+    Returns
+    -------
+    Path
+        A new directory that only this user can enter.
+    """
+    parent = _parent()
+    remove_stale(parent)
+    path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+    process = psutil.Process()
+    (path / _OWNER).write_text(f"{process.pid} {process.create_time()!r}\n")
+    return path
+
+
+def _parent() -> Path:
+    wanted = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+    path = Path(wanted)
+    usable = path.is_dir() and os.access(path, os.W_OK) and len(wanted) <= _LONGEST
+    return path if usable else Path("/tmp")  # noqa: S108 - mkdtemp makes it private
+
+
+def remove_stale(parent: Path) -> None:
+    """Remove the directories of pipelines that are gone."""
+    for path in parent.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            status = path.lstat()
+            mine = status.st_uid == os.getuid() and stat.S_ISDIR(status.st_mode)
+            if mine and _is_stale(path):
+                remove(path)
+
+
+def _is_stale(path: Path) -> bool:
+    try:
+        pid, created = (path / _OWNER).read_text().split()
+        process = psutil.Process(int(pid))
+        return process.create_time() != float(created)
+    except psutil.NoSuchProcess:
+        return True
+    except (OSError, ValueError):
+        # Just being made, or none of ours.
+        return False
+
+
+def remove(path: Path) -> None:
+    """Remove a private directory with all that is in it."""
+    shutil.rmtree(path, ignore_errors=True)

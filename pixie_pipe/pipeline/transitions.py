@@ -1,0 +1,244 @@
+"""Commands to many processes at once, in the right order, each with a deadline.
+
+Start order: sinks, middle, sources. Stop order: sources, then what is under way drains.
+Called from the user's thread; what happens meanwhile is decided in `run_control`.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from pixie_pipe.pipeline.messages import Command, Configure, Error, Quit, Stop
+
+if TYPE_CHECKING:
+    from pixie_pipe.pipeline.graph import Graph, Node
+    from pixie_pipe.pipeline.run_control import Run, RunControl
+    from pixie_pipe.pipeline.supervisor import ProcessRecord, Supervisor
+
+READY_SECONDS: Final = 120.0
+"""Time for processes to come up: on a new installation the kernels compile first."""
+
+COMMAND_SECONDS: Final = 20.0
+"""Time for a process that waits to carry out a command."""
+
+QUIT_SECONDS: Final = 5.0
+"""Time for processes to leave before they are killed."""
+
+
+class Transitions:
+    """Brings the processes of a pipeline from one state to the next.
+
+    Parameters
+    ----------
+    supervisor
+        The processes.
+    control
+        The run.
+    graph
+        The tasks and their links.
+    """
+
+    def __init__(
+        self, supervisor: Supervisor, control: RunControl, graph: Graph
+    ) -> None:
+        self._supervisor = supervisor
+        self._control = control
+        self._graph = graph
+
+    def connect(self, nodes: Sequence[Node], kwargs: Mapping[str, Any]) -> None:
+        """Start the processes that are not there, and tell all their neighbours.
+
+        Raises
+        ------
+        Error
+            If tasks do not respond; the text names them.
+        """
+        supervisor = self._supervisor
+        wanted = {name: node for node in nodes for name in node.processes}
+        supervisor.forget(
+            name for name, record in list(supervisor.records.items())
+            if not record.is_alive
+        )  # fmt: skip
+        for name, node in wanted.items():
+            if name not in supervisor.records:
+                supervisor.spawn(node, name, dict(kwargs))
+        self._await_hello(list(wanted))
+        self.command(
+            {
+                name: self._control.connection(node, supervisor.next_number())
+                for name, node in wanted.items()
+            },
+            "connect",
+        )
+        self.configure({node.name: node.parameters for node in nodes})
+
+    def _await_hello(self, names: Sequence[str]) -> None:
+        records = self._supervisor.records
+        self._wait(
+            lambda: all(
+                records[name].hello is not None or not records[name].is_alive
+                for name in names
+            ),
+            READY_SECONDS,
+        )
+        silent = [name for name in names if records[name].hello is None]
+        if silent:
+            raise Error(f"these tasks do not respond: {self._list(silent)}")
+
+    def configure(self, values: Mapping[str, Mapping[str, Any]]) -> None:
+        """Send values of parameters, by name of the node, to the processes there are.
+
+        Raises
+        ------
+        Error
+            If a task refuses them or does not respond.
+        """
+        messages = {
+            name: Configure(self._supervisor.next_number(), dict(values[label]))
+            for label in values
+            for name in self._graph.nodes[label].processes
+            if self._is_there(name)
+        }
+        self.command(messages, "configure")
+
+    def command(self, messages: Mapping[str, Command], what: str) -> None:
+        """Send commands, and wait until all are carried out.
+
+        Raises
+        ------
+        Error
+            If a task refuses, fails, or does not respond.
+        """
+        supervisor = self._supervisor
+        records = {name: supervisor.records[name] for name in messages}
+        for name, message in messages.items():
+            supervisor.send(name, message)
+
+        def is_done(record: ProcessRecord) -> bool:
+            return record.done >= messages[record.name].number
+
+        self._wait(
+            lambda: all(is_done(r) or not r.is_alive for r in records.values()),
+            COMMAND_SECONDS,
+        )
+        silent = [name for name, record in records.items() if not is_done(record)]
+        if silent:
+            raise Error(
+                f"cannot {what}: these tasks do not respond: {self._list(silent)}"
+            )
+        refused = [
+            f"{name}: {record.refused}"
+            for name, record in records.items()
+            if record.refused and record.done == messages[name].number
+        ]
+        if refused:
+            raise Error(f"cannot {what}: {'; '.join(refused)}")
+
+    def begin(self, run: Run, nodes: Iterable[Node]) -> None:
+        """Start the sinks, then the middle, then the sources.
+
+        Raises
+        ------
+        Error
+            If a task cannot start; those that did are waiting again then.
+        """
+        supervisor = self._supervisor
+        active = {node.name: node for node in nodes}
+        with supervisor.changed:
+            for record in supervisor.records.values():
+                record.begun = record.heard = time.monotonic()
+                record.is_cut = False
+                record.finished_run = 0
+                record.has_failed = False
+                record.report = {}
+            self._control.run = run
+        order = [name for name in reversed(self._graph.in_order()) if name in active]
+        try:
+            for name in order:
+                run.active.update(active[name].processes)
+                self.command(
+                    {
+                        process: self._control.start_message(
+                            process, supervisor.next_number()
+                        )
+                        for process in active[name].processes
+                    },
+                    "start",
+                )
+        except BaseException:
+            self._control.run = None
+            self.to_waiting(run, abandon=True)
+            raise
+        with supervisor.changed:
+            run.begun = True
+
+    def stop_sources(self, run: Run) -> None:
+        """Ask those that make data to end, if the run goes on."""
+        with self._supervisor.changed:
+            if not run.over:
+                self._control.stop_sources()
+
+    def await_end(self, run: Run) -> None:
+        """Wait until the run is over; a process that hangs is killed meanwhile."""
+        # In slices: on some systems a lock cannot be interrupted by Ctrl-C.
+        while not self._wait(lambda: run.over, 0.25):
+            pass
+
+    def to_waiting(self, run: Run, *, abandon: bool = False) -> None:
+        """Let the processes wait that took part in a run.
+
+        Raises
+        ------
+        Error
+            If one does not respond.
+        """
+        self.command(
+            {
+                name: Stop(self._supervisor.next_number(), abandon)
+                for name in run.active
+                if self._is_there(name)
+            },
+            "stop",
+        )
+
+    def dismiss(self) -> None:
+        """Let all processes leave; kill those that do not."""
+        supervisor = self._supervisor
+        with supervisor.changed:
+            for record in supervisor.records.values():
+                record.leaving = True
+        for name in list(supervisor.records):
+            if self._is_there(name):
+                supervisor.send(name, Quit(supervisor.next_number()))
+        self._wait(self._nobody_is_left, QUIT_SECONDS)
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill all processes, and wait until they are gone."""
+        supervisor = self._supervisor
+        with supervisor.changed:
+            for record in supervisor.records.values():
+                record.leaving = True
+        for name in list(supervisor.records):
+            supervisor.signal(name, signal.SIGKILL)
+        self._wait(self._nobody_is_left, QUIT_SECONDS)
+
+    def _nobody_is_left(self) -> bool:
+        return not any(r.is_alive for r in self._supervisor.records.values())
+
+    def _is_there(self, name: str) -> bool:
+        record = self._supervisor.records.get(name)
+        return record is not None and record.is_alive
+
+    def _wait(self, condition: Callable[[], bool], seconds: float) -> bool:
+        return self._supervisor.wait_for(condition, seconds)
+
+    def _list(self, names: Iterable[str]) -> str:
+        records = self._supervisor.records
+        return ", ".join(
+            name if records[name].is_alive else f"{name} ({records[name].end})"
+            for name in names
+        )

@@ -1,0 +1,93 @@
+"""Raw files of a run: which stream goes to which files."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixie_pipe.storage.raw_recorder import RawRecorder, RecordingError
+
+if TYPE_CHECKING:
+    from pixie_pipe.pipeline.data import StreamKey, Words
+
+
+class Recording:
+    """Records words as they come.
+
+    Parameters
+    ----------
+    directory
+        Directory for the raw files; it is made if it is missing.
+    rotate_bytes, rotate_seconds
+        As for `RawRecorder`.
+
+    Raises
+    ------
+    RecordingError
+        If the directory cannot be made, or has raw files already.
+    """
+
+    def __init__(
+        self, directory: Path, *, rotate_bytes: int, rotate_seconds: float | None
+    ) -> None:
+        self.directory = directory
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RecordingError(
+                f"{directory}: cannot be made: {error.strerror}; name another directory"
+            ) from error
+        present = next(directory.glob("*.bin"), None)
+        if present is not None:
+            raise RecordingError(
+                f"{directory}: has raw files already ({present.name}), which are left "
+                f"as they are; name a new directory, such as one with {{run}} in it"
+            )
+        self._recorder = RawRecorder(
+            directory, rotate_bytes=rotate_bytes, rotate_seconds=rotate_seconds
+        )
+        self._names: dict[StreamKey, str] = {}
+
+    def write(self, words: Words) -> None:
+        """Record words; when it returns, the system has them.
+
+        Raises
+        ------
+        RecordingError
+            If they could not be written.
+        """
+        name = self._name(words)
+        self._recorder.write(name, words.words)
+        if words.final:
+            self._recorder.write_trailing(name, words.trailing)
+
+    def _name(self, words: Words) -> str:
+        stream = words.stream
+        if stream.key not in self._names:
+            name = stream.name
+            if name in self._names.values():
+                # Two sources may give their streams the same names.
+                name = f"{stream.source}-{name}"
+            self._names[stream.key] = name
+        return self._names[stream.key]
+
+    @property
+    def words(self) -> int:
+        """Words recorded, of all streams."""
+        return self._recorder.total_words
+
+    @property
+    def files(self) -> list[dict[str, Any]]:
+        """The files so far, with the attributes of `RecordedFile`."""
+        return [asdict(file) for file in self._recorder.files]
+
+    def close(self) -> None:
+        """Close the files and wait until they are on the disk.
+
+        Raises
+        ------
+        RecordingError
+            If that failed.
+        """
+        self._recorder.close()

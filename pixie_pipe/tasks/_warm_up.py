@@ -1,0 +1,105 @@
+"""Call each kernel of the built-in tasks once, on next to nothing.
+
+Numba compiles a kernel anew for each combination of types, and arrays that may be
+written to are another type than those that may not, as they come over links. What is
+called here is all that a running pipeline calls.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixie_pipe.buffers import BufferPool
+from pixie_pipe.events import Events
+from pixie_pipe.kernels.histogram import ChannelHistograms
+from pixie_pipe.kernels.time_order import time_order
+from pixie_pipe.kernels.time_shift import shift_timestamps
+from pixie_pipe.kernels.time_sorter import TimeSorter
+from pixie_pipe.listmode import (
+    ChunkCutter,
+    ChunkDecoder,
+    Layout,
+    encode,
+    event_positions,
+)
+
+if TYPE_CHECKING:
+    from pixie_pipe.listmode import Cut
+
+_LAYOUT = (500, 34688)
+
+
+def warm_up() -> None:
+    """Load the kernels, or compile them."""
+    events = _some_events()
+    layout = Layout.find(*_LAYOUT)
+    words = encode(events, layout)
+    shift_timestamps(words, event_positions(words, layout), 1)
+    pool = BufferPool()
+    cutter = ChunkCutter(layout, pool=pool)
+    cutter.feed(words)
+    _decode(ChunkDecoder(layout, pool=pool), cutter.finish())
+    arrived = _read_only(events)
+    for batch in (events, arrived, arrived[1:]):
+        _sort(batch)
+    ChannelHistograms(1).fill(arrived)
+    _order()
+
+
+def _some_events() -> Events:
+    """Return events of two modules with traces, out of order."""
+    count = 4
+    return Events(
+        {
+            "crate": np.zeros(count, np.uint8),
+            "slot": np.array([2, 3] * (count // 2), np.uint8),
+            "channel": np.zeros(count, np.uint8),
+            "energy": np.zeros(count, np.uint16),
+            "timestamp": np.arange(count, dtype=np.uint64),
+            "time_ps": 10_000 * np.arange(count, dtype=np.int64)[::-1],
+            "cfd_fraction": np.zeros(count, np.uint16),
+            "cfd_source": np.zeros(count, np.uint8),
+            "cfd_forced": np.zeros(count, np.bool_),
+            "pileup": np.zeros(count, np.bool_),
+            "out_of_range": np.zeros(count, np.bool_),
+            "trace_offsets": 2 * np.arange(count + 1),
+            "trace_samples": np.zeros(2 * count, np.uint16),
+        }
+    )
+
+
+def _read_only(events: Events) -> Events:
+    """Return events as they come over a link."""
+    columns = {name: events[name].copy() for name in events.columns}
+    for column in columns.values():
+        column.flags.writeable = False
+    return Events(columns)
+
+
+def _decode(decoder: ChunkDecoder, cut: Cut | None) -> None:
+    assert cut is not None
+    decoder.decode(cut.words, offset=cut.offset, state=cut.state, final=cut.final)
+
+
+def _sort(batch: Events) -> None:
+    sorter = TimeSorter(0, max_wait_ps=1, max_bytes=1 << 20)
+    # In order or not, whole or a part of what came.
+    for events in (batch[:2], batch, batch[np.argsort(batch.time_ps)]):
+        sorter.add(events, stream=0)
+    sorter.finish()
+
+
+def _order() -> None:
+    """Sort times that need one method after the other."""
+    rising = np.arange(64, dtype=np.int64)
+    one_swap = np.concatenate([rising[::-1][:2], rising[2:]])
+    swaps = rising.reshape(-1, 8)[:, [1, 0, 2, 3, 4, 5, 6, 7]].ravel()
+    crowded = np.concatenate([rising[::-1], np.array([1 << 40])])
+    for times in (one_swap, swaps, np.ascontiguousarray(rising[::-1]), crowded):
+        frozen: NDArray[np.int64] = times.copy()
+        frozen.flags.writeable = False
+        for each in (times, frozen):
+            time_order(each)

@@ -1,0 +1,217 @@
+"""Take data from modules, through a driver."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from pixie_pipe.errors import PixiePipeError
+from pixie_pipe.pipeline.data import Kind, Stream
+from pixie_pipe.pipeline.declarations import Category, port
+from pixie_pipe.pipeline.messages import Status
+from pixie_pipe.pipeline.parameters import Parameter
+from pixie_pipe.pipeline.task import Task
+
+if TYPE_CHECKING:
+    from pixie_pipe.drivers.digitizer import Digitizer
+    from pixie_pipe.tasks._collected_words import CollectedWords
+    from pixie_pipe.tasks._outgoing_streams import OutgoingStreams
+
+_KIB: Final = 1024
+_WORD_BYTES: Final = 4
+
+_STATISTICS_S: Final = 1.0
+_DRAIN_S: Final = 10.0
+"""Longest time in which modules that were told to stop may still be running."""
+
+
+class TakeDataError(PixiePipeError, RuntimeError):
+    """A driver cannot be used as it was asked for."""
+
+
+class TakeData(Task):
+    """Takes data from modules, each a stream.
+
+    The driver's session lasts from the first start to the end of the process, or until
+    the driver or its options are changed. All modules are read in turn. When the run is
+    stopped they are, and then read until they are empty.
+
+    The statistics are ``modules``: what the driver tells about each of them, by name.
+    """
+
+    label = "Takes data from modules, through a driver"
+    category = Category.SOURCE
+    live = True
+    reads = ()
+    writes = (port(Kind.WORDS), port(Kind.MARKS))
+    parameters: ClassVar[Mapping[str, Parameter]] = {
+        "driver": Parameter("recorded", "Name of the driver"),
+        "options": Parameter({}, "Options of the driver"),
+        "driver_path": Parameter(
+            [], "Directories with files of other drivers", items=str
+        ),
+        "runtime_s": Parameter(
+            None, "End the run after this time", type=float, unit="s", min=0
+        ),
+        "frame_kb": Parameter(
+            2048, "Most that is sent at once", unit="KiB", min=1, max=65536
+        ),
+        "poll_ms": Parameter(
+            10.0, "Pause when no module has words", unit="ms", min=0.1, max=1000
+        ),
+        "latency_s": Parameter(
+            0.1,
+            "Longest time for which words wait to be sent",
+            unit="s",
+            min=0,
+            max=10,
+        ),
+    }
+
+    _digitizer: Digitizer | None = None
+    _streams: OutgoingStreams
+    _collected: list[CollectedWords]
+
+    def do_configure(self, config: Mapping[str, Any]) -> None:
+        """End the session if another one is asked for."""
+        if config.keys() & {"driver", "options", "driver_path"}:
+            self._close_session()
+
+    def do_start(self) -> None:
+        """Open the session, if none is, and look which modules there are."""
+        from pixie_pipe.buffers import BufferPool
+        from pixie_pipe.tasks._collected_words import CollectedWords
+        from pixie_pipe.tasks._outgoing_streams import OutgoingStreams
+
+        digitizer = self._digitizer or self._open_session()
+        modules = list(digitizer.modules)
+        self._streams = OutgoingStreams(
+            self,
+            [
+                Stream(
+                    source=self.name,
+                    number=number,
+                    name=module.name,
+                    layout=module.layout.to_dict(),
+                    modules=((module.crate, module.slot),),
+                )
+                for number, module in enumerate(modules)
+            ],
+        )
+        pool = BufferPool()
+        words = self.config.frame_kb * _KIB // _WORD_BYTES
+        self._collected = [
+            CollectedWords(words, self.config.latency_s, pool) for _ in modules
+        ]
+        self._names = [module.name for module in modules]
+        self._begun = 0.0
+        self._next_statistics = 0.0
+        self.statistics["modules"] = {}
+
+    def do_work(self, datum: object) -> None:  # noqa: ARG002 - a source gets None
+        """Read each module once."""
+        digitizer = self._session
+        if not self._begun:
+            # The modules start when all tasks are ready.
+            self._begun = time.monotonic()
+            self._streams.announce()
+            digitizer.start_run()
+        was_running = digitizer.is_running
+        came = self._read_all(digitizer)
+        self._note_statistics(digitizer)
+        runtime: float | None = self.config.runtime_s
+        if runtime is not None and time.monotonic() - self._begun >= runtime:
+            self.finish()
+        elif not came:
+            if not was_running:
+                self.finish()
+            else:
+                self.pause(self.config.poll_ms * 1e-3)
+
+    def do_stop(self) -> None:
+        """Stop the modules, read what they still hold, and end the streams."""
+        if self.status is Status.PANICKING:
+            # What failed is opened anew for the next run.
+            self._close_session()
+            return
+        digitizer = self._session
+        if self._begun:
+            digitizer.stop_run()
+            self._drain(digitizer)
+        for number in range(len(self._collected)):
+            self._send(number)
+            self._streams.end(number)
+        self._note_statistics(digitizer, now=True)
+
+    def do_quit(self) -> None:
+        """End the session."""
+        self._close_session()
+
+    @property
+    def _session(self) -> Digitizer:
+        assert self._digitizer is not None, "do_start opens a session"
+        return self._digitizer
+
+    def _open_session(self) -> Digitizer:
+        from pixie_pipe.drivers import add_search_path, find_driver
+
+        config = self.config
+        add_search_path(config.driver_path)
+        kind = find_driver(config.driver)
+        try:
+            digitizer = kind(**config.options)
+        except TypeError as error:
+            given = ", ".join(config.options) or "none"
+            raise TakeDataError(
+                f"the driver {config.driver} cannot be made with the options {given}: "
+                f"{error}; see the parameters of {kind.__name__}"
+            ) from error
+        digitizer.open()
+        self._digitizer = digitizer
+        return digitizer
+
+    def _close_session(self) -> None:
+        digitizer, self._digitizer = self._digitizer, None
+        if digitizer is not None:
+            digitizer.close()
+
+    def _read_all(self, digitizer: Digitizer) -> bool:
+        """Read each module once; tell whether there was anything."""
+        came = False
+        for number, collected in enumerate(self._collected):
+            words = digitizer.read(number, collected.room)
+            if words.size:
+                came = True
+                collected.add(words, time.monotonic(), time.time_ns())
+            if collected.is_due(time.monotonic()):
+                self._send(number)
+        return came
+
+    def _drain(self, digitizer: Digitizer) -> None:
+        until = time.monotonic() + _DRAIN_S
+        while True:
+            is_running = digitizer.is_running
+            if self._read_all(digitizer):
+                continue
+            if not is_running:
+                return
+            if time.monotonic() > until:
+                self.give_up(
+                    f"the modules were still running {_DRAIN_S:g} s after they were "
+                    f"told to stop"
+                )
+                return
+            self.poll(self.config.poll_ms * 1e-3)
+
+    def _send(self, number: int) -> None:
+        words, time_ns = self._collected[number].take()
+        self._streams.send(number, words, time_ns=time_ns)
+
+    def _note_statistics(self, digitizer: Digitizer, *, now: bool = False) -> None:
+        if now or time.monotonic() >= self._next_statistics:
+            self._next_statistics = time.monotonic() + _STATISTICS_S
+            self.statistics["modules"] = {
+                name: dict(digitizer.statistics(number))
+                for number, name in enumerate(self._names)
+            }

@@ -1,0 +1,231 @@
+"""The tests that every driver must pass.
+
+A driver's own tests derive from `DigitizerTests` and give the fixture ``digitizer``.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixie_pipe.drivers.digitizer import Digitizer, DriverError
+from pixie_pipe.listmode.decoder import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PATIENCE_S = 20.0
+
+
+def _wait_until(what: Callable[[], bool], told: str) -> None:
+    until = time.monotonic() + _PATIENCE_S
+    while not what():
+        assert time.monotonic() < until, f"{told}: not within {_PATIENCE_S:g} s"
+        time.sleep(0.001)
+
+
+def _must_refuse(what: Callable[..., object], *arguments: object) -> None:
+    refused = False
+    try:
+        what(*arguments)
+    except DriverError:
+        refused = True
+    assert refused, f"{what} took {arguments}, expected a DriverError"
+
+
+def _runs(digitizer: Digitizer) -> bool:
+    return digitizer.is_running
+
+
+class _Collector:
+    """Reads all modules in turn and keeps what they give."""
+
+    def __init__(self, digitizer: Digitizer, max_words: int = 10_000) -> None:
+        self.digitizer = digitizer
+        self.max_words = max_words
+        self.read: list[list[NDArray[np.uint32]]] = [[] for _ in digitizer.modules]
+
+    def round(self) -> int:
+        """Read each module once; return how many words there were."""
+        count = 0
+        for number, parts in enumerate(self.read):
+            words = self.digitizer.read(number, self.max_words)
+            assert words.dtype == np.uint32
+            assert words.ndim == 1
+            assert words.size <= self.max_words, "more words than were asked for"
+            if words.size:
+                parts.append(words)
+            count += words.size
+        return count
+
+    def wait_for_words(self) -> None:
+        """Read until there are some words, or the run has ended."""
+        _wait_until(lambda: self.round() > 0 or not self.digitizer.is_running, "words")
+
+    def drain(self) -> None:
+        """Read until nothing is left of a run that has ended."""
+        _wait_until(lambda: not self.digitizer.is_running, "the end of the run")
+        _wait_until(lambda: not self.round(), "reading what is left")
+
+    @property
+    def words(self) -> list[NDArray[np.uint32]]:
+        """The words of each module."""
+        empty = np.zeros(0, np.uint32)
+        return [np.concatenate([empty, *parts]) for parts in self.read]
+
+
+class DigitizerTests:
+    """What holds for each driver; pytest collects what derives from it.
+
+    A subclass has a fixture ``digitizer`` that gives a closed `Digitizer` whose runs
+    give words within a second or so, and closes it afterwards. The runs need not end
+    by themselves.
+    """
+
+    def test_it_has_all_parts_of_the_protocol(self, digitizer: Digitizer) -> None:
+        """The methods are there."""
+        assert isinstance(digitizer, Digitizer)
+
+    def test_a_closed_one_refuses_to_run_and_to_read(
+        self, digitizer: Digitizer
+    ) -> None:
+        """Nothing can be done before `open`, nor after `close`."""
+        for _ in range(2):
+            _must_refuse(digitizer.start_run)
+            _must_refuse(digitizer.read, 0, 100)
+            _must_refuse(digitizer.statistics, 0)
+            digitizer.open()
+            digitizer.close()
+
+    def test_open_and_close_may_be_repeated(self, digitizer: Digitizer) -> None:
+        """Both do nothing where nothing is to be done."""
+        digitizer.close()
+        digitizer.open()
+        modules = list(digitizer.modules)
+        digitizer.open()
+        assert list(digitizer.modules) == modules
+        digitizer.close()
+        digitizer.close()
+        with digitizer as entered:
+            assert entered is digitizer
+            assert list(digitizer.modules) == modules
+
+    def test_modules_are_described(self, digitizer: Digitizer) -> None:
+        """Each module is there once, with the layout of its data."""
+        with digitizer:
+            modules = list(digitizer.modules)
+            assert modules
+            assert len({(module.crate, module.slot) for module in modules}) == len(
+                modules
+            )
+            for module in modules:
+                assert module.layout.frequency == module.frequency
+                assert module.layout.revision == module.revision
+                assert module.hardware in {"", module.layout.hardware}
+
+    def test_wrong_arguments_are_refused(self, digitizer: Digitizer) -> None:
+        """Unknown modules, and reads of no words, which hardware cannot stand."""
+        with digitizer:
+            digitizer.start_run()
+            count = len(digitizer.modules)
+            for module in (-1, count):
+                _must_refuse(digitizer.read, module, 100)
+                _must_refuse(digitizer.statistics, module)
+            for words in (0, -1):
+                _must_refuse(digitizer.read, 0, words)
+
+    def test_runs_start_and_stop(self, digitizer: Digitizer) -> None:
+        """A run goes on until it is stopped; a second one at once is refused."""
+        with digitizer:
+            assert not _runs(digitizer)
+            digitizer.stop_run()
+            digitizer.start_run()
+            assert _runs(digitizer)
+            _must_refuse(digitizer.start_run)
+            digitizer.stop_run()
+            _wait_until(lambda: not digitizer.is_running, "the end of the run")
+            digitizer.stop_run()
+
+    def test_every_module_gives_events_of_its_own(self, digitizer: Digitizer) -> None:
+        """The words decode, nearly all, with the module's layout and number."""
+        with digitizer:
+            collector = _Collector(digitizer)
+            digitizer.start_run()
+            enough = [False] * len(digitizer.modules)
+
+            def all_have() -> bool:
+                collector.round()
+                for number, parts in enumerate(collector.read):
+                    enough[number] = sum(part.size for part in parts) >= 100
+                return all(enough) or not digitizer.is_running
+
+            _wait_until(all_have, "words of every module")
+            digitizer.stop_run()
+            collector.drain()
+            for words, module in zip(collector.words, digitizer.modules, strict=True):
+                decoded = decode(words, module.layout)
+                assert decoded.balance.decoded > 0.9 * words.size, module.name
+                of_module = (decoded.events.crate == module.crate) & (
+                    decoded.events.slot == module.slot
+                )
+                assert of_module.all(), module.name
+
+    def test_it_is_drained_after_the_end(self, digitizer: Digitizer) -> None:
+        """What was queued can be read; then no more comes, and no event is cut."""
+        with digitizer:
+            collector = _Collector(digitizer, max_words=7)
+            digitizer.start_run()
+            collector.wait_for_words()
+            digitizer.stop_run()
+            collector.drain()
+            for number, (words, module) in enumerate(
+                zip(collector.words, digitizer.modules, strict=True)
+            ):
+                assert decode(words, module.layout).balance.leftover == 0
+                assert digitizer.read(number, 1000).size == 0
+
+    def test_what_was_read_is_never_changed(self, digitizer: Digitizer) -> None:
+        """The arrays are the caller's, whatever is read later."""
+        with digitizer:
+            collector = _Collector(digitizer)
+            copies: list[list[NDArray[np.uint32]]] = [[] for _ in collector.read]
+            digitizer.start_run()
+            rounds = 0
+
+            def some_rounds() -> bool:
+                nonlocal rounds
+                rounds += bool(collector.round())
+                for parts, kept in zip(collector.read, copies, strict=True):
+                    kept += [part.copy() for part in parts[len(kept) :]]
+                return rounds >= 5 or not digitizer.is_running
+
+            _wait_until(some_rounds, "some words")
+            digitizer.stop_run()
+            collector.drain()
+            for parts, kept in zip(collector.read, copies, strict=True):
+                for part, copy in zip(parts, kept, strict=False):
+                    np.testing.assert_array_equal(part, copy)
+
+    def test_statistics_count_the_words_read(self, digitizer: Digitizer) -> None:
+        """``words_read`` is what `read` returned since the run was started."""
+        with digitizer:
+            for _ in range(2):
+                collector = _Collector(digitizer)
+                digitizer.start_run()
+                collector.wait_for_words()
+                digitizer.stop_run()
+                collector.drain()
+                for number, words in enumerate(collector.words):
+                    assert digitizer.statistics(number)["words_read"] == words.size
+
+    def test_close_ends_a_run(self, digitizer: Digitizer) -> None:
+        """After `close` no run goes on, and another session can begin one."""
+        with digitizer:
+            digitizer.start_run()
+        assert not _runs(digitizer)
+        with digitizer:
+            digitizer.start_run()
+            assert _runs(digitizer)
