@@ -9,10 +9,16 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from pixie_pipe._version import __version__
 from pixie_pipe.cli import output
+from pixie_pipe.cli.check import check
 from pixie_pipe.cli.convert import convert
 from pixie_pipe.cli.inspect import inspect
 from pixie_pipe.cli.layouts import layouts
+from pixie_pipe.cli.plugins import plugins
+from pixie_pipe.cli.replay import replay
+from pixie_pipe.cli.run import run as run_pipeline
 from pixie_pipe.cli.sample import sample
+from pixie_pipe.cli.schema import schema
+from pixie_pipe.cli.tasks import tasks
 from pixie_pipe.cli.usage import UsageError
 
 _HELP = """Read list-mode data of XIA Pixie-16 digitizers.
@@ -41,6 +47,12 @@ def run(tokens: Sequence[str]) -> None:
         help_format="plaintext",
         version=f"pixie-pipe {__version__}",
     )
+    app.command(run_pipeline, name="run", usage=_usage("run CONFIG [OPTIONS]"))
+    app.command(replay, usage=_usage("replay CONFIG FILES... [OPTIONS]"))
+    app.command(check, usage=_usage("check CONFIG [OPTIONS]"))
+    app.command(tasks, usage=_usage("tasks [NAMES...] [OPTIONS]"))
+    app.command(plugins, usage=_usage("plugins [OPTIONS]"))
+    app.command(schema, usage=_usage("schema [OPTIONS]"))
     app.command(convert, usage=_usage("convert FILES... -o OUTPUT [OPTIONS]"))
     app.command(inspect, usage=_usage("inspect FILES... [OPTIONS]"))
     app.command(sample, usage=_usage("sample FILE [OPTIONS]"))

@@ -34,12 +34,16 @@ class YamlDocument:
     value: Any
     lines: dict[Location, int]
 
-    def error(self, location: Sequence[str | int], message: str) -> ConfigError:
-        """Make an error about a value, with the nearest line that is known."""
+    def line(self, location: Sequence[str | int]) -> int:
+        """Return the line of a value, or the nearest one that is known."""
         place = tuple(location)
         while place and place not in self.lines:
             place = place[:-1]
-        line = self.lines.get(place, 1)
+        return self.lines.get(place, 1)
+
+    def error(self, location: Sequence[str | int], message: str) -> ConfigError:
+        """Make an error about a value, with the nearest line that is known."""
+        line = self.line(location)
         name = format_location(location)
         return ConfigError(
             f"{self.path}:{line}: {name}: {message}"
@@ -54,6 +58,17 @@ def format_location(location: Sequence[str | int]) -> str:
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
     return text.removeprefix(".")
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, to which 1e5 is a number as it is in YAML 1.2."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"),
+    list("-+.0123456789"),
+)
 
 
 def load_yaml(path: Path) -> YamlDocument:
@@ -78,7 +93,12 @@ def load_yaml(path: Path) -> YamlDocument:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
-    loader = yaml.SafeLoader(text)
+    return read_yaml(text, path)
+
+
+def read_yaml(text: str, path: Path) -> YamlDocument:
+    """Read a text as `load_yaml` reads a file; `path` is what errors call it."""
+    loader = _Loader(text)
     try:
         node = loader.get_single_node()
         if node is None:
