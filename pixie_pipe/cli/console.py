@@ -101,6 +101,7 @@ def _interact(pipe: Pipeline, banner: str) -> None:
     settings = Config()
     settings.TerminalInteractiveShell.banner1 = banner
     settings.TerminalInteractiveShell.banner2 = ""
+    settings.TerminalInteractiveShell.term_title_format = "pixie-pipe: {cwd}"
     if hasattr(TerminalInteractiveShell, "enable_tip"):
         settings.TerminalInteractiveShell.enable_tip = False
     # Static analysis cannot know the tasks of a pipeline.

@@ -242,20 +242,19 @@ def add_validation_errors(
     problems: Problems, place: Location, error: ValidationError
 ) -> None:
     """Note what pydantic found, in words for people."""
-    found = error.errors()
+    found = [(item, (*place, *item["loc"])) for item in error.errors()]
     # Behind a misspelled name, the right one is missing as well: tell the first only.
     misspelled = {
-        (item["loc"][:-1], _near(item["loc"]))
-        for item in found
+        (location[:-1], _near(location))
+        for item, location in found
         if item["type"] == "extra_forbidden"
     }
-    for item in found:
-        location = item["loc"]
+    for item, location in found:
         if item["type"] == "missing":
             if (location[:-1], location[-1]) not in misspelled:
-                problems.add((*place, *location), f"is missing{_meant(item)}")
+                problems.add(location, f"is missing{_meant(item)}")
         else:
-            problems.add((*place, *location), _text(item))
+            problems.add(location, _text(item, location))
 
 
 _EXPECTED = {
@@ -281,8 +280,8 @@ _EXPECTED = {
 """What is expected, by pydantic's name of the problem."""
 
 
-def _text(item: Any) -> str:  # noqa: ANN401 - of pydantic's own types
-    value, location, kind = item["input"], item["loc"], item["type"]
+def _text(item: Any, location: Location) -> str:  # noqa: ANN401 - of pydantic's own
+    value, kind = item["input"], item["type"]
     if kind == "extra_forbidden":
         near = _near(location)
         hint = f"; did you mean {near!r}?" if near else ""

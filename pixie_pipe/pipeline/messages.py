@@ -259,7 +259,8 @@ def decode_to_task(frames: list[bytes]) -> ToTask:
     ProtocolError
         If they are none.
     """
-    return _decode(frames, _to_task)
+    message: ToTask = _decode(frames, _to_task)
+    return message
 
 
 def decode_from_task(frames: list[bytes]) -> FromTask:
@@ -270,7 +271,8 @@ def decode_from_task(frames: list[bytes]) -> FromTask:
     ProtocolError
         If they are none.
     """
-    return _decode(frames, _from_task)
+    message: FromTask = _decode(frames, _from_task)
+    return message
 
 
 def _decode(frames: list[bytes], decoder: msgspec.msgpack.Decoder[_T]) -> _T:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pixie_pipe.errors import PixiePipeError
 
-_TYPES: Final[dict[type, tuple[str, str]]] = {
+_TYPES: Final[dict[type[Any], tuple[str, str]]] = {
     bool: ("boolean", "true or false"),
     int: ("integer", "an integer"),
     float: ("number", "a number"),
@@ -20,7 +20,9 @@ _TYPES: Final[dict[type, tuple[str, str]]] = {
 """Types by their name in JSON Schema, and in messages."""
 
 
-_NO_TYPE: Final = type(None)
+_AnyType = type[Any]
+
+_NO_TYPE: Final[_AnyType] = type(None)
 
 
 class ParameterError(PixiePipeError, ValueError):
@@ -51,12 +53,12 @@ class Parameter:
 
     default: Any
     description: str
-    type: type = _NO_TYPE
+    type: _AnyType = _NO_TYPE
     unit: str = ""
     min: float | None = None
     max: float | None = None
     choices: tuple[Any, ...] = ()
-    items: type | None = None
+    items: _AnyType | None = None
 
     def __post_init__(self) -> None:
         if self.type is _NO_TYPE:
@@ -112,7 +114,7 @@ class Parameter:
             value = self._checked_items(value, self.items)
         return value
 
-    def _checked_items(self, values: Sequence[Any], kind: type) -> list[Any]:
+    def _checked_items(self, values: Sequence[Any], kind: _AnyType) -> list[Any]:
         checked = [
             str(item) if kind is str and hasattr(item, "__fspath__") else item
             for item in values

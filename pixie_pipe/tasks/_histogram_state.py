@@ -15,6 +15,8 @@ class _Spectrum(msgspec.Struct, array_like=True, frozen=True):
     first: int
     dtype: str
     counts: bytes
+    # Bins of the counts behind the first one; empty: one after the other.
+    bins: bytes = b""
 
 
 class _State(msgspec.Struct, array_like=True, frozen=True):
@@ -45,7 +47,11 @@ def unpack_state(data: bytes) -> tuple[ChannelHistograms, int]:
     counts = np.zeros((len(state.channels), state.bins), np.int64)
     for row, spectrum in zip(counts, state.spectra, strict=True):
         values = np.frombuffer(spectrum.counts, spectrum.dtype)
-        row[spectrum.first : spectrum.first + values.size] = values
+        bins = np.frombuffer(spectrum.bins, np.uint16)
+        if bins.size:
+            row[spectrum.first + bins.astype(np.intp)] = values
+        else:
+            row[spectrum.first : spectrum.first + values.size] = values
     stored: dict[str, Any] = {
         "shift": state.shift,
         "channels": np.array(state.channels, np.uint8).reshape(-1, 3),
@@ -56,11 +62,14 @@ def unpack_state(data: bytes) -> tuple[ChannelHistograms, int]:
 
 
 def _packed(counts: NDArray[np.int64]) -> _Spectrum:
-    filled = counts != 0
-    if not filled.any():
+    filled = np.flatnonzero(counts)
+    if not filled.size:
         return _Spectrum(0, "u1", b"")
-    first = int(filled.argmax())
-    behind = counts.size - int(filled[::-1].argmax())
-    part = counts[first:behind]
+    first, last = int(filled[0]), int(filled[-1])
+    part = counts[first : last + 1]
     dtype = np.min_scalar_type(int(part.max()))
+    if (dtype.itemsize + 2) * filled.size < dtype.itemsize * part.size:
+        bins = (filled - first).astype(np.uint16)
+        values = counts[filled].astype(dtype)
+        return _Spectrum(first, dtype.str, values.tobytes(), bins.tobytes())
     return _Spectrum(first, dtype.str, part.astype(dtype).tobytes())

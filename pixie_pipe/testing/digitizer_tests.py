@@ -68,7 +68,9 @@ class _Collector:
     def drain(self) -> None:
         """Read until nothing is left of a run that has ended."""
         _wait_until(lambda: not self.digitizer.is_running, "the end of the run")
-        _wait_until(lambda: not self.round(), "reading what is left")
+        until = time.monotonic() + _PATIENCE_S
+        while self.round():
+            assert time.monotonic() < until, "reading what is left takes too long"
 
     @property
     def words(self) -> list[NDArray[np.uint32]]:
