@@ -127,6 +127,9 @@ CORNERS: dict[str, list[int]] = {
     "no module that can be here": event(slot=15) * 300 + EVENT * 5,
     "a short event lost its end": EVENT * 266 + event(24)[:4] + EVENT * 300,
     "a short event and its header are alone": EVENT * 266 + event(24)[:4] + EVENT * 2,
+    "bare events are interrupted by an impossible module": (
+        EVENT * 261 + event(slot=15) + EVENT * 300
+    ),
     "short events are interrupted by an impossible module": (
         EVENT * 266 + event(8) + event(8, slot=15) + event(8) * 9
     ),
