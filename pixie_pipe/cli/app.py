@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from pixie_pipe._version import __version__
 from pixie_pipe.cli import output
 from pixie_pipe.cli.check import check
+from pixie_pipe.cli.console import console
 from pixie_pipe.cli.convert import convert
 from pixie_pipe.cli.inspect import inspect
 from pixie_pipe.cli.layouts import layouts
@@ -49,6 +50,7 @@ def run(tokens: Sequence[str]) -> None:
     )
     app.command(run_pipeline, name="run", usage=_usage("run CONFIG [OPTIONS]"))
     app.command(replay, usage=_usage("replay CONFIG FILES... [OPTIONS]"))
+    app.command(console, usage=_usage("console [CONFIG] [OPTIONS]"))
     app.command(check, usage=_usage("check CONFIG [OPTIONS]"))
     app.command(tasks, usage=_usage("tasks [NAMES...] [OPTIONS]"))
     app.command(plugins, usage=_usage("plugins [OPTIONS]"))

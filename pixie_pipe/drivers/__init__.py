@@ -31,6 +31,8 @@ __all__ = [
 _NO_DRIVERS = frozenset({"digitizer"})
 """Modules of this package that hold no driver."""
 
+_METHODS = ("open", "close", "start_run", "stop_run", "read", "statistics")
+
 
 class DriverNotFoundError(PixiePipeError, ValueError):
     """A driver that does not exist, cannot be imported, or exists twice."""
@@ -113,22 +115,10 @@ def find_driver(name: str) -> type[Digitizer]:
             f"{module.__file__}: has no class {wanted}, expected one for the driver "
             f"{name}"
         )
-    missing = [part for part in _PARTS if not hasattr(kind, part)]
+    missing = [name for name in _METHODS if not hasattr(kind, name)]
     if missing:
         raise DriverNotFoundError(
             f"{module.__file__}: {wanted} has no {', '.join(missing)}; see "
             f"pixie_pipe.drivers.digitizer for what a driver must do"
         )
     return cast("type[Digitizer]", kind)
-
-
-_PARTS = (
-    "open",
-    "close",
-    "modules",
-    "start_run",
-    "stop_run",
-    "is_running",
-    "read",
-    "statistics",
-)

@@ -1,0 +1,252 @@
+"""TakeData: all that modules give, from the start to the last word after the end."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pixie_pipe import drivers
+from pixie_pipe.buffers import BufferPool
+from pixie_pipe.drivers import DriverNotFoundError
+from pixie_pipe.pipeline.data import Words
+from pixie_pipe.pipeline.messages import Status
+from pixie_pipe.storage.raw import RawFileError
+from pixie_pipe.tasks import take_data
+from pixie_pipe.tasks._collected_words import CollectedWords
+from pixie_pipe.tasks.take_data import TakeData, TakeDataError
+from tests.support.raw_files import words_of
+from tests.support.source_runs import Clock, SourceRun
+
+SCRIPTED = '''
+import numpy as np
+from pixie_pipe.drivers.digitizer import DriverError, ModuleInfo
+from pixie_pipe.listmode import Layout
+
+LAYOUT = Layout.find(500, 34688)
+
+class ScriptedDigitizer:
+    """Two modules that give numbers, some of them only after the stop."""
+
+    made = []
+
+    def __init__(self, late=0, per_read=10, refuse_stop=False, fail_at=None):
+        self.late, self.per_read, self.fail_at = late, per_read, fail_at
+        self.refuse_stop = refuse_stop
+        self.calls = []
+        self.is_running = False
+        self.made.append(self)
+        self.modules = [
+            ModuleInfo(0, slot, 500, 34688, "", LAYOUT) for slot in (2, 3)
+        ]
+
+    def open(self):
+        self.calls.append("open")
+
+    def close(self):
+        self.calls.append("close")
+
+    def start_run(self):
+        self.calls.append("start")
+        self.is_running = True
+        self.given = [0, 0]
+        self.left = None
+
+    def stop_run(self):
+        self.calls.append("stop")
+        self.is_running = self.refuse_stop
+        self.left = [self.late] * 2
+
+    def read(self, module, max_words):
+        assert max_words >= 1
+        if self.fail_at is not None and self.given[module] >= self.fail_at:
+            raise DriverError("the bus is gone")
+        count = min(self.per_read, max_words)
+        if self.left is not None:
+            count = min(count, self.left[module])
+            self.left[module] -= count
+        first = self.given[module]
+        self.given[module] += count
+        return np.arange(first, first + count, dtype=np.uint32) + module * 10**6
+
+    def statistics(self, module):
+        return {"words_read": self.given[module] if hasattr(self, "given") else 0}
+'''
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(take_data, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def scripted(tmp_path, monkeypatch):
+    """Return the parameters that give the scripted driver; its class has `made`."""
+    (tmp_path / "scripted.py").write_text(SCRIPTED)
+    monkeypatch.setattr(drivers, "__path__", list(drivers.__path__))
+    yield {"driver": "scripted", "driver_path": [str(tmp_path)]}
+    sys.modules.pop("pixie_pipe.drivers.scripted", None)
+
+
+def made() -> list[Any]:
+    """Return the scripted drivers that were made."""
+    kind: Any = sys.modules["pixie_pipe.drivers.scripted"]
+    return list(kind.ScriptedDigitizer.made)
+
+
+def test_all_words_are_sent_also_those_that_come_after_the_stop(clock, scripted):
+    run = SourceRun(
+        TakeData,
+        clock,
+        step_s=0.01,
+        runtime_s=1.0,
+        frame_kb=1,
+        options={"late": 1234},
+        **scripted,
+    ).run()
+    (digitizer,) = made()
+    assert digitizer.calls == ["open", "start", "stop"]
+    assert list(run.streams) == ["c0-s02", "c0-s03"]
+    for number, stream in enumerate(run.streams.values()):
+        expected = np.arange(digitizer.given[number], dtype=np.uint32)
+        assert expected.size > 1234 + 900
+        np.testing.assert_array_equal(stream.words, expected + number * 10**6)
+        assert stream.stream.modules == ((0, 2 + number),)
+    assert run.task.statistics["modules"] == {
+        name: {"words_read": stream.words.size} for name, stream in run.streams.items()
+    }
+    assert run.task._reasons == []
+
+
+def test_frames_are_as_large_as_asked_for_and_none_waits_too_long(clock, scripted):
+    parameters = {"step_s": 0.01, "runtime_s": 2.0, **scripted}
+    small = SourceRun(TakeData, clock, frame_kb=1, latency_s=10, **parameters).run()
+    sizes = [part.size for part in small.streams["c0-s02"].parts]
+    assert set(sizes[:-2]) == {256}
+    begin = clock.now
+    slow = SourceRun(TakeData, clock, latency_s=0.1, **parameters).run()
+    assert slow.times[0] >= begin
+    for data, now in zip(slow.sent, slow.times, strict=True):
+        if isinstance(data, Words) and data.words.size:
+            assert now - data.time_ns * 1e-9 <= 0.111
+    assert len(slow.streams["c0-s02"].parts) in range(15, 25)
+
+
+def test_sessions_last_over_runs_until_the_options_change(clock, scripted):
+    run = SourceRun(TakeData, clock, step_s=0.1, runtime_s=1.0, **scripted)
+    run.run()
+    first = run.streams["c0-s02"].words
+    run.run()
+    np.testing.assert_array_equal(run.streams["c0-s02"].words, first)
+    (digitizer,) = made()
+    assert digitizer.calls == ["open", "start", "stop", "start", "stop"]
+    run.task.configure({"runtime_s": 2.0})
+    assert digitizer.calls[-1] == "stop"
+    run.task.configure({"options": {"late": 5}})
+    assert digitizer.calls[-1] == "close"
+    run.run()
+    run.task.do_quit()
+    assert made()[1].calls == ["open", "start", "stop", "close"]
+
+
+def test_stopping_before_the_first_step_starts_nothing(clock, scripted):
+    run = SourceRun(TakeData, clock, **scripted).run(until=lambda: True)
+    (digitizer,) = made()
+    assert digitizer.calls == ["open"]
+    assert [s.words.size for s in run.streams.values()] == [0, 0]
+
+
+def test_modules_that_do_not_stop_are_given_up(clock, scripted):
+    run = SourceRun(
+        TakeData,
+        clock,
+        step_s=0.1,
+        runtime_s=1.0,
+        options={"refuse_stop": True},
+        **scripted,
+    ).run()
+    assert "still running 10 s after" in run.task._reasons[0]
+
+
+def test_a_driver_that_failed_is_opened_anew(clock, scripted):
+    run = SourceRun(TakeData, clock, step_s=0.1, options={"fail_at": 50}, **scripted)
+    with pytest.raises(Exception, match="the bus is gone"):
+        run.run()
+    run.task.status = Status.PANICKING
+    run.task.do_stop()
+    assert made()[0].calls == ["open", "start", "close"]
+    run.task.status = Status.WAITING
+    run.start()
+    assert len(made()) == 2
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "text"),
+    [
+        ({"driver": "recoded"}, DriverNotFoundError, "did you mean 'recorded'"),
+        ({"options": {"spede": 1}}, TakeDataError, "options spede: .*spede"),
+        (
+            {"options": {"files": ["/none.bin"], "frequency": 500, "revision": 34688}},
+            RawFileError,
+            "there is no such file",
+        ),
+        ({"driver_path": ["/none"]}, DriverNotFoundError, "is no directory"),
+    ],
+)
+def test_what_cannot_be_opened_is_refused(parameters, error, text):
+    run = SourceRun(TakeData, **parameters)
+    with pytest.raises(error, match=text):
+        run.start()
+    assert run.sent == []
+
+
+def test_a_recorded_run_ends_by_itself(tmp_path):
+    words = words_of(10_000, mixed=True)
+    words.tofile(tmp_path / "a.bin")
+    options = {"files": [str(tmp_path / "a.bin")], "modules": ["0/2:500/34688"]}
+    run = SourceRun(TakeData, options={**options, "speed": 0}).run()
+    np.testing.assert_array_equal(run.streams["c0-s02"].words, words)
+    assert run.task.statistics["modules"]["c0-s02"]["fraction"] == 1.0
+
+
+def test_collected_words_are_due_when_full_or_old():
+    collected = CollectedWords(10, 0.5, BufferPool())
+    assert collected.room == 10
+    assert not collected.is_due(100.0)
+    collected.add(np.arange(4, dtype=np.uint32), 1.0, 17)
+    collected.add(np.arange(4, 6, dtype=np.uint32), 1.4, 18)
+    assert collected.room == 4
+    assert not collected.is_due(1.49)
+    assert collected.is_due(1.5)
+    words, time_ns = collected.take()
+    np.testing.assert_array_equal(words, np.arange(6))
+    assert time_ns == 17
+    assert collected.room == 10
+    assert collected.take()[0].size == 0
+    collected.add(np.arange(10, dtype=np.uint32), 2.0, 19)
+    assert collected.is_due(2.0)
+    np.testing.assert_array_equal(words, np.arange(6))
+
+
+def test_in_a_pipeline_all_words_arrive(tmp_path):
+    from pixie_pipe.pipeline.pipeline import Pipeline
+    from tests.support.source_tasks import CollectWords
+
+    words = words_of(50_000)
+    words.tofile(tmp_path / "a.bin")
+    options = {"files": [str(tmp_path / "a.bin")], "modules": ["0/2:500/34688"]}
+    with Pipeline() as pipeline:
+        pipeline.create_task("TakeData", options={**options, "speed": 0})
+        pipeline.create_task(CollectWords.__name__, directory=str(tmp_path))
+        for _ in range(2):
+            pipeline.start()
+            pipeline.wait(60, quiet=True)
+            balance = pipeline.balance()
+            assert balance.closes
+            assert balance.words_read == words.size
+            arrived = np.fromfile(tmp_path / "c0-s02.words", np.uint32)
+            np.testing.assert_array_equal(arrived, words)
