@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 if TYPE_CHECKING:
+    from pixie_pipe.pipeline._task_contract import TaskContract
     from pixie_pipe.pipeline.input_port import Arrived, InputPort
-    from pixie_pipe.pipeline.task import Task
 
 CHECKPOINT_SECONDS: Final = 0.5
 """Time between checkpoints: short enough that the senders' windows do not fill."""
@@ -45,7 +45,7 @@ class Checkpoint:
         File for the state.
     """
 
-    def __init__(self, task: Task, inbox: InputPort, path: str) -> None:
+    def __init__(self, task: TaskContract, inbox: InputPort, path: str) -> None:
         self._task = task
         self._inbox = inbox
         self._path = Path(path)

@@ -1,0 +1,356 @@
+"""The life of a task in its process: commands, data, and what ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from multiprocessing.context import ForkServerProcess
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from pixie_pipe.pipeline._task_contract import TaskContract
+from pixie_pipe.pipeline._task_reports import HEART_BEAT_SECONDS, Printer
+from pixie_pipe.pipeline._task_work import WAIT_SECONDS, TaskWork
+from pixie_pipe.pipeline.messages import (
+    Configure,
+    Connect,
+    Cut,
+    Error,
+    Finished,
+    Hello,
+    Quit,
+    Resume,
+    Start,
+    Status,
+    Stop,
+)
+from pixie_pipe.pipeline.parameters import ParameterError, check_parameters
+
+if TYPE_CHECKING:
+    from pixie_pipe.pipeline.checkpoint import Checkpoint
+    from pixie_pipe.pipeline.data import Tallies
+
+
+class _Leave(BaseException):
+    """Ends whatever the task is doing; not for `except Exception`."""
+
+
+class _Abandon(BaseException):
+    """Ends the run, whatever the task is doing; not for `except Exception`."""
+
+
+class TaskProcess(TaskWork, ForkServerProcess):
+    """The part of a task that lives: it obeys, works and ends."""
+
+    control_address: str
+    bind_data: str
+    bind_acks: str
+
+    def run(self) -> None:
+        """Live: connect, obey commands, work, until told to quit."""
+        try:
+            self.init()
+        except Exception as error:  # noqa: BLE001 - whatever a task raises is told
+            self._report_error(error, fatal=True)
+            if hasattr(self, "_endpoint"):
+                self._endpoint.close()
+            sys.exit(1)
+        try:
+            while self.status is not Status.DYING:
+                self._live()
+        except _Leave:
+            self._abandon("the pipeline was ended while data were coming")
+        self.quit()
+
+    def _live(self) -> None:
+        """Do the next thing that is to be done."""
+        try:
+            self.poll(0)
+            if self.status is Status.RUNNING:
+                self.work()
+            elif self.status is not Status.DYING:
+                self.wait()
+        except _Abandon:
+            self._abandon("the run was given up")
+            self.status = Status.WAITING
+            self.send_heart_beat()
+        except Exception as error:  # noqa: BLE001 - whatever a task raises is reported
+            self._panic(error)
+
+    def init(self) -> None:
+        """Open the sockets, tell the pipeline where they are, and call `do_init`."""
+        from pixie_pipe.pipeline.endpoint import Endpoint
+
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._note_termination)
+        self._terminated = False
+        self._stop_asked = False
+        self._done = 0
+        self._refused = ""
+        self._progress = 0
+        self._own_report: dict[str, Any] = {}
+        self._report_due = False
+        self._next_beat = 0.0
+        self._next_report = 0.0
+        self._next_wait = 0.0
+        self._reasons: list[str] = []
+        self._tallies: Tallies = {}
+        self._checkpoint: Checkpoint | None = None
+        self._in_run = False
+        self._endpoint = Endpoint(
+            self.name, self.control_address, self.bind_data, self.bind_acks
+        )
+        sys.stdout = Printer(self)
+        self._endpoint.control.send(
+            Hello(os.getpid(), self._endpoint.data_address, self._endpoint.acks_address)
+        )
+        self.do_init()
+        self.send_heart_beat()
+
+    def poll(self, timeout: float = 0.0, *, data: bool = False) -> bool:
+        """Handle what has come: commands and acknowledgements.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait if nothing has come.
+        data
+            Whether data end the waiting, too.
+
+        Returns
+        -------
+        bool
+            Whether anything came.
+        """
+        came = self._endpoint.wait(timeout, data=data)
+        while (message := self._endpoint.control.receive()) is not None:
+            self._obey(message)
+        now = time.monotonic()
+        if now >= self._next_beat:
+            self._terminated |= _is_orphan()
+            self.send_heart_beat()
+        if self._report_due and now >= self._next_report:
+            self.flush_report()
+        if self._terminated:
+            raise _Leave
+        return came
+
+    def begin(self, start: Start) -> None:
+        """Begin a run: reset what belongs to one, and call `do_start`."""
+        self.run_number = start.run
+        self.run_directory = start.directory
+        self.is_live = start.live
+        self.statistics = {}
+        self.ledger = {}
+        self._reasons = []
+        self._tallies = {}
+        self._stop_asked = False
+        self._progress = 0
+        self._endpoint.begin(start.run, restarted=start.restarted)
+        self._checkpoint = self._new_checkpoint(start)
+        self.do_start()
+        self._in_run = True
+        if self._checkpoint is not None and start.restarted:
+            self._checkpoint.restore()
+        self.status = Status.RUNNING
+
+    def work(self) -> None:
+        """Do one step: make data if this is a source, else work on the next datum."""
+        if self.is_source:
+            if self._stop_asked:
+                self.stop()
+                return
+            self._call_do_work(None, -1)
+            self._tick()
+            return
+        inbox = self._endpoint.inbox
+        frame = inbox.next()
+        if frame is None:
+            inbox.drain()
+            frame = inbox.next()
+        if frame is not None:
+            self._process(frame)
+        elif inbox.ended or (self.is_start and self._stop_asked):
+            self.stop()
+            return
+        else:
+            self.poll(WAIT_SECONDS, data=True)
+        self._tick()
+
+    def wait(self) -> None:
+        """Wait for a command for a short time, and call `do_wait`."""
+        self.poll(WAIT_SECONDS)
+        if self.status is Status.WAITING:
+            self._tick()
+
+    def stop(self) -> None:
+        """End the stream: call `do_stop`, send what is left, and say so."""
+        self._in_run = False
+        self.do_stop()
+        self.send_finished()
+        self.flush_report()
+        self.status = Status.FINISHED
+        self._endpoint.control.send(Finished(self.run_number, self._statistics()))
+        self.send_heart_beat()
+
+    def quit(self) -> None:
+        """Call `do_quit`, close the sockets, and leave."""
+        self.status = Status.DYING
+        try:
+            self.do_quit()
+        except Exception as error:  # noqa: BLE001 - it leaves in any case
+            self._report_error(error, fatal=False)
+        endpoint = getattr(self, "_endpoint", None)
+        if endpoint is not None:
+            with contextlib.suppress(Exception):
+                self.send_heart_beat()
+            sys.stdout = sys.__stdout__
+            endpoint.close()
+            if _is_orphan():
+                endpoint.remove_files()
+
+    def configure(self, config: Mapping[str, Any]) -> None:
+        """Take values of parameters, and call `do_configure` with them.
+
+        Raises
+        ------
+        ParameterError
+            If a name or a value is wrong; nothing is changed then.
+        """
+        right, problems = check_parameters(self.parameters, config, self.name)
+        if problems:
+            raise ParameterError("; ".join(text for _, text in problems))
+        for key, value in right.items():
+            setattr(self.config, key, value)
+        self.do_configure(right)
+
+    def connect(self, message: Connect) -> None:
+        """Take the neighbours, and call `do_connect`."""
+        self.is_start = message.is_start
+        self.is_final = message.is_final
+        self._endpoint.inbox.connect(message.inputs)
+        self._endpoint.outbox.connect(message.outputs)
+        self.do_connect()
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it makes data instead of waiting for some."""
+        return self.is_start and not self.reads
+
+    def finish(self) -> None:
+        """End the stream of a source when the current `do_work` returns."""
+        self._stop_asked = True
+
+    @property
+    def stop_asked(self) -> bool:
+        """Whether a source is to end; long work may look."""
+        return self._stop_asked
+
+    def pause(self, seconds: float) -> None:
+        """Wait without using the processor; a command ends it early."""
+        until = time.monotonic() + seconds
+        while not self._stop_asked and (left := until - time.monotonic()) > 0:
+            self.poll(min(left, HEART_BEAT_SECONDS))
+
+    def _obey(self, message: object) -> None:
+        if isinstance(message, Cut):
+            self._endpoint.inbox.cut(message.task)
+            self._endpoint.outbox.cut(message.task)
+        elif isinstance(message, Resume):
+            self._endpoint.resume(message.task, message.address, message.acks)
+        else:
+            self._execute(message)
+
+    def _execute(self, message: object) -> None:
+        """Carry out a command, and tell how it went."""
+        number = getattr(message, "number", 0)
+        self._refused = ""
+        try:
+            self._command(message)
+        except (ParameterError, Error) as error:
+            self._refused = str(error)
+        except Exception as error:
+            self._refused = f"{type(error).__name__}: {error}"
+            self._done = number
+            if isinstance(message, Start):
+                raise
+            self._report_error(error, fatal=False)
+        self._done = number
+        self.send_heart_beat()
+
+    def _command(self, message: object) -> None:
+        if isinstance(message, Quit):
+            if self.status is Status.RUNNING:
+                raise _Leave
+            self.status = Status.DYING
+        elif isinstance(message, Stop):
+            self._stop_asked = True
+            if self.status is Status.RUNNING and message.abandon:
+                self._done = message.number
+                raise _Abandon
+            if self.status in (Status.FINISHED, Status.PANICKING):
+                self.status = Status.WAITING
+        elif self.status is Status.RUNNING:
+            raise Error(f"is running: stop it before {type(message).__name__.lower()}")
+        elif isinstance(message, Configure):
+            self.configure(message.config)
+        elif isinstance(message, Connect):
+            self.connect(message)
+        elif isinstance(message, Start):
+            self.begin(message)
+
+    def _tick(self) -> None:
+        """Call `do_wait` if it is time, and look for commands."""
+        now = time.monotonic()
+        if now >= self._next_wait:
+            self._next_wait = now + WAIT_SECONDS
+            self.do_wait()
+            if self._checkpoint is not None:
+                self._checkpoint.save_if_due()
+
+    def _new_checkpoint(self, start: Start) -> Checkpoint | None:
+        if not start.checkpoint or type(self).serialize is TaskContract.serialize:
+            return None
+        from pixie_pipe.pipeline.checkpoint import Checkpoint
+
+        return Checkpoint(self, self._endpoint.inbox, start.checkpoint)
+
+    def _panic(self, error: Exception) -> None:
+        """Report an error that ends the work, and wait for a decision."""
+        self._report_error(error, fatal=True)
+        self.status = Status.PANICKING
+        self.give_up(f"{self.name} failed: {type(error).__name__}: {error}")
+        self._close_run()
+        with contextlib.suppress(Exception):
+            self.send_heart_beat()
+
+    def _abandon(self, reason: str) -> None:
+        """End a run that nobody waits for any more."""
+        self.give_up(reason)
+        self._close_run()
+
+    def _close_run(self) -> None:
+        """Let the task close its files; nothing that it sends is wanted any more."""
+        self._endpoint.outbox.cut_all()
+        if not self._in_run:
+            return
+        self._in_run = False
+        try:
+            self.do_stop()
+        except (_Leave, _Abandon):
+            pass
+        except Exception as error:  # noqa: BLE001 - the first error has been told
+            self._report_error(error, fatal=False)
+
+    def _note_termination(self, _number: int, _frame: FrameType | None) -> None:
+        self._terminated = True
+
+
+def _is_orphan() -> bool:
+    parent = multiprocessing.parent_process()
+    return parent is not None and not parent.is_alive()
