@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,12 @@ class Node:
     parameters: dict[str, Any] = field(default_factory=dict)
     workers: int = 1
     role: Role = Role.ESSENTIAL
+
+    @property
+    def all_parameters(self) -> dict[str, Any]:
+        """Values of all parameters: the defaults, unless others were given."""
+        known = self.kind.parameters
+        return {name: known[name].default for name in known} | self.parameters
 
     @property
     def processes(self) -> list[str]:
@@ -150,12 +157,24 @@ class Graph:
                 if waiting[edge.consumer] == 0:
                     order.append(edge.consumer)
         if len(order) < len(self.nodes):
-            cycle = [name for name in self.nodes if name not in order]
+            cycle = self._cycle({*self.nodes} - {*order})
             raise GraphError(
                 f"data would go round in a circle: {' -> '.join(cycle)} -> {cycle[0]}; "
                 f"take one of these links away"
             )
         return order
+
+    def _cycle(self, names: set[str]) -> list[str]:
+        """Return a cycle among nodes all of which have a producer among them."""
+        way = [next(name for name in self.nodes if name in names)]
+        while True:
+            producers = (edge.producer for edge in self.inputs(way[-1]))
+            before = next(name for name in producers if name in names)
+            if before in way:
+                cycle = way[way.index(before) :][::-1]
+                first = cycle.index(next(name for name in self.nodes if name in cycle))
+                return cycle[first:] + cycle[:first]
+            way.append(before)
 
     def problems(self) -> list[Problem]:
         """Return everything that is wrong, most fundamental first."""
@@ -169,6 +188,7 @@ class Graph:
             order = self.in_order()
         except GraphError as error:
             return [*found, Problem("", str(error))]
+        found += _double_links(self)
         found += _role_problems(self)
         found += _pool_problems(self)
         found += _Flow(self).problems(order)
@@ -195,7 +215,22 @@ def _dangling(graph: Graph) -> Iterable[Problem]:
                 text = f"there is no task {name!r} to link with {other}{hint}"
                 yield Problem(other, f"{text} (there are: {known})", "from")
         if edge.producer == edge.consumer:
-            yield Problem(edge.consumer, f"{edge.consumer} reads from itself", "from")
+            yield Problem(
+                edge.consumer,
+                f"{edge.consumer} reads from itself; take this link away",
+                "from",
+            )
+
+
+def _double_links(graph: Graph) -> Iterable[Problem]:
+    links = Counter((edge.producer, edge.consumer) for edge in graph.edges)
+    for (producer, consumer), times in links.items():
+        if times > 1:
+            yield Problem(
+                consumer,
+                f"{consumer} is linked with {producer} {times} times; link them once",
+                "from",
+            )
 
 
 def _role_problems(graph: Graph) -> Iterable[Problem]:
@@ -248,9 +283,12 @@ class _Flow:
         found: list[Problem] = []
         for name in order:
             node = self._graph.nodes[name]
-            sources = [edge.producer for edge in self._graph.inputs(name)]
+            edges = self._graph.inputs(name)
+            sources = list(dict.fromkeys(edge.producer for edge in edges))
             if not sources and node.kind.reads:
                 found.append(_no_input(node, self._graph))
+                self._out[name] = None
+                continue
             arriving = _joined([self._out[source] for source in sources])
             if sources:
                 found += _unmet(node, sources, arriving)
@@ -296,9 +334,17 @@ def _joined(available: Iterable[Available]) -> Available:
 
 
 def _unmet(node: Node, sources: list[str], arriving: Available) -> Iterable[Problem]:
+    names = " and ".join(sources)
+    if node.kind.reads is not None and not node.kind.reads:
+        yield Problem(
+            node.name,
+            f"{node.name} is a source and reads nothing, but is linked with {names}; "
+            f"take this link away",
+            "from",
+        )
+        return
     if arriving is None or node.kind.reads is None:
         return
-    names = " and ".join(sources)
     needed = [port for port in node.kind.reads if not port.optional]
     if needed and not any(port.kind in arriving for port in needed):
         has = ", ".join(kind for kind in arriving if kind is not Kind.MARKS)
@@ -333,9 +379,13 @@ def _advice(kind: Kind) -> str:
 
 def _leaving(node: Node, arriving: Available, has_input: bool) -> Available:  # noqa: FBT001
     kind = node.kind
-    if kind.writes is None or (has_input and arriving is None and kind.reads is None):
+    if kind.writes is None:
         return None
     read = {port.kind for port in kind.reads or ()}
+    # What it leaves as it is has the columns that nobody can tell.
+    leaves = kind.reads is None or any(port.kind in read for port in kind.writes)
+    if has_input and arriving is None and leaves:
+        return None
     passed = {} if arriving is None else dict(arriving)
     leaving = {name: columns for name, columns in passed.items() if name not in read}
     for port in kind.writes:

@@ -67,11 +67,7 @@ class TaskHandle:
     @property
     def parameters(self) -> dict[str, Any]:
         """Values of all parameters."""
-        known = self.node.kind.parameters
-        return {
-            name: self.node.parameters.get(name, parameter.default)
-            for name, parameter in known.items()
-        }
+        return self.node.all_parameters
 
     def configure(self, **values: Any) -> None:
         """Give values of parameters; see `Pipeline.configure`."""

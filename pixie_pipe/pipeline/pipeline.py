@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import atexit
 import signal
-import sys
 import threading
 import time
-import warnings
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from pixie_pipe.pipeline.balance import RunBalance
+from pixie_pipe.pipeline._pipeline_graph import PipelineWarning
+from pixie_pipe.pipeline._pipeline_news import PipelineNews
 from pixie_pipe.pipeline.callbacks import Callbacks
 from pixie_pipe.pipeline.declarations import Role
-from pixie_pipe.pipeline.graph import Edge, Graph, GraphError, Node, main_line
+from pixie_pipe.pipeline.graph import Edge, Node
 from pixie_pipe.pipeline.handle import TaskHandle, TaskHandles
 from pixie_pipe.pipeline.links import DEFAULT_WINDOW
 from pixie_pipe.pipeline.messages import (
@@ -30,7 +29,6 @@ from pixie_pipe.pipeline.messages import (
 from pixie_pipe.pipeline.parameters import (
     ParameterError,
     check_parameters,
-    suggestion,
 )
 from pixie_pipe.pipeline.registry import add_search_path, find_class
 from pixie_pipe.pipeline.run_control import Run, RunControl
@@ -46,11 +44,7 @@ if TYPE_CHECKING:
     from pixie_pipe.pipeline.display import PipelineStatus
 
 
-class PipelineWarning(UserWarning):
-    """Something in the pipeline that is allowed, but hardly meant."""
-
-
-class Pipeline:
+class Pipeline(PipelineNews):
     """Tasks, each a process, and the links between them.
 
     Parameters
@@ -92,15 +86,12 @@ class Pipeline:
     ) -> None:
         if transport not in ("ipc", "tcp"):
             raise ValueError(f"transport is {transport!r}, expected 'ipc' or 'tcp'")
+        super().__init__()
         add_search_path(task_path)
         self.task_kwargs = dict(task_kwargs or {})
         self.title = title
         self.configuration: dict[str, Any] = {}
-        self.graph = Graph()
         self._transport = transport
-        self._links: list[Edge] = []
-        self._line: list[str] | None = None
-        self._connected = False
         self._run_number = 0
         self._commands = threading.RLock()
         self._supervisor: Supervisor | None = None
@@ -175,61 +166,6 @@ class Pipeline:
         self._connected = False
         return TaskHandle(self, label)
 
-    def _free_label(self, name: str) -> str:
-        label, number = name, 1
-        while label in self.graph.nodes:
-            number += 1
-            label = f"{name}-{number}"
-        return label
-
-    def link(
-        self,
-        producer: str,
-        consumer: str,
-        *,
-        lossy: bool | None = None,
-        window_bytes: int = DEFAULT_WINDOW,
-    ) -> None:
-        """Let a task read from another one, in place of the one created before it.
-
-        Parameters
-        ----------
-        producer, consumer
-            Names of tasks.
-        lossy
-            Whether data are dropped and counted when the consumer is too slow; None:
-            only for a tap, while data are taken live.
-        window_bytes
-            Bytes that may be under way to one process.
-        """
-        self._known(producer)
-        self._known(consumer)
-        self._links.append(Edge(producer, consumer, lossy, window_bytes))
-        self._connected = False
-
-    def _known(self, name: str) -> Node:
-        if name not in self.graph.nodes:
-            raise ValueError(
-                f"there is no task {name!r}{suggestion(name, self.graph.nodes)} "
-                f"(there are: {', '.join(self.graph.nodes) or 'none'})"
-            )
-        return self.graph.nodes[name]
-
-    def _edges(self, line: Sequence[str]) -> list[Edge]:
-        """Return all links: those asked for, and the line through the others."""
-        placed = {edge.consumer for edge in self._links if edge.producer}
-        nodes = [self.graph.nodes[name] for name in line]
-        edges = [edge for edge in main_line(nodes) if edge.consumer not in placed]
-        wishes = {edge.consumer: edge for edge in self._links if not edge.producer}
-        for edge in edges:
-            if edge.consumer in wishes:
-                edge.lossy = wishes[edge.consumer].lossy
-        active = set(line)
-        asked = [edge for edge in self._links if edge.producer]
-        return edges + [
-            edge for edge in asked if edge.consumer in active or edge.producer in active
-        ]
-
     @property
     def tasks(self) -> TaskHandles:
         """The tasks by name: ``pipe.tasks.SortEvents`` or ``pipe.tasks["sort"]``."""
@@ -239,9 +175,6 @@ class Pipeline:
         """Return a task by its name."""
         self._known(name)
         return TaskHandle(self, name)
-
-    def _ipython_key_completions_(self) -> list[str]:
-        return list(self.graph.nodes)
 
     # Commands
 
@@ -285,16 +218,6 @@ class Pipeline:
             if self._supervisor is not None:
                 self._transitions.configure(changes)
 
-    def _labels(self, name: str) -> list[str]:
-        labels = [
-            label
-            for label, node in self.graph.nodes.items()
-            if name in (label, node.kind.__name__)
-        ]
-        if not labels:
-            self._known(name)
-        return [name] if name in labels else labels
-
     def _refuse_while_running(self, what: str) -> None:
         if self.state is Status.RUNNING:
             raise Error(f"cannot {what} while running: stop the pipeline first")
@@ -327,25 +250,6 @@ class Pipeline:
             self._ensure_service()
             self._transitions.connect(self._active_nodes(), self.task_kwargs)
             self._connected = True
-
-    def _check(self, line: Sequence[str]) -> None:
-        graph = Graph(
-            {name: self.graph.nodes[name] for name in line}, self._edges(line)
-        )
-        wrong = []
-        for problem in graph.problems():
-            if problem.missing_input:
-                text = f"{problem.text}. It waits until it is stopped."
-                warnings.warn(text, PipelineWarning, stacklevel=4)
-            else:
-                wrong.append(problem.text)
-        if wrong:
-            raise GraphError("\n".join(wrong))
-        self.graph.edges[:] = graph.edges
-
-    def _active_nodes(self) -> list[Node]:
-        names = self._line if self._line is not None else list(self.graph.nodes)
-        return [self.graph.nodes[name] for name in names]
 
     def start(self) -> None:
         """Begin a run; returns when all tasks are running.
@@ -546,152 +450,8 @@ class Pipeline:
             raise Error(f"the process of {name} is not there: connect first", task=name)
         return self._service.records[name]
 
-    # News
-
-    def poll(self, timeout: float = 0.1) -> bool:
-        """Wait a little for news, and tell whether there is more to wait for.
-
-        Callbacks are called by themselves, in a thread of their own; this is for
-        scripts that loop ``while pipe.poll(): ...``.
-
-        Parameters
-        ----------
-        timeout
-            Longest time to wait in seconds.
-
-        Returns
-        -------
-        bool
-            True while a run goes on, or if news have been handled since the last
-            call.
-        """
-        if self._callbacks is None:
-            return False
-        news = self._callbacks.wait_for_news(timeout)
-        return news or self.state is Status.RUNNING
-
-    def handle_report(self, name: str, report: dict[str, Any]) -> None:
-        """Take a report of a task. To be overridden; does nothing.
-
-        Parameters
-        ----------
-        name
-            Name of the task.
-        report
-            What it reports.
-        """
-
-    def handle_print(self, name: str, string: str) -> None:
-        """Show what a task prints. To be overridden; writes to the standard output.
-
-        Parameters
-        ----------
-        name
-            Name of the task, "" for the pipeline itself.
-        string
-            The text.
-        """
-        sys.stdout.write(f"[{name}] {string}\n" if name else f"{string}\n")
-        sys.stdout.flush()
-
-    def handle_error(self, name: str, err: Error) -> None:  # noqa: ARG002 - in the error
-        """Show an error of a task. To be overridden; writes to the error output.
-
-        Parameters
-        ----------
-        name
-            Name of the task.
-        err
-            The error, with ``task``, ``origin`` and ``traceback``.
-        """
-        trace = f"\n{err.traceback.rstrip()}" if err.traceback else ""
-        sys.stderr.write(f"{Status.PANICKING} {err}{trace}\n")
-        sys.stderr.flush()
-
-    def _tell(self, what: str, *arguments: Any) -> None:
-        if self._callbacks is not None:
-            self._callbacks.call(what, *arguments)
-
     def _close_run(self, run: Run) -> None:
         self._keeper.close(run, self)
-
-    # What there is
-
-    @property
-    def supervisor(self) -> Supervisor | None:
-        """The processes, if they are there."""
-        return self._supervisor
-
-    def describe(self) -> dict[str, Any]:
-        """Return the full configuration as plain values."""
-        tasks = []
-        for node in self.graph.nodes.values():
-            parameters = TaskHandle(self, node.name).parameters
-            tasks.append(
-                {
-                    "name": node.name,
-                    "task": node.kind.__name__,
-                    "from": [edge.producer for edge in self.graph.inputs(node.name)],
-                    "workers": node.workers,
-                    "role": str(node.role),
-                    "parameters": parameters,
-                }
-            )
-        return {"title": self.title, "tasks": tasks} | self.configuration
-
-    @property
-    def modules(self) -> list[dict[str, Any]]:
-        """The modules of the configuration, as plain values."""
-        return list(self.configuration.get("modules", ()))
-
-    @property
-    def state(self) -> Status:
-        """State of the whole: that of the run, if there is one."""
-        run = self._control.run
-        if run is None:
-            return Status.WAITING
-        if not run.closed:
-            return Status.RUNNING
-        return Status.PANICKING if run.reasons else Status.FINISHED
-
-    @property
-    def run_directory(self) -> Path | None:
-        """Directory of the run that goes on, or of the last one."""
-        return self._keeper.path
-
-    def status(self) -> PipelineStatus:
-        """Return a table: each process with its state, rates, queue and drops."""
-        from pixie_pipe.pipeline.display import PipelineStatus
-
-        return PipelineStatus.of(self)
-
-    def statistics(self) -> dict[str, dict[str, Any]]:
-        """Return the numbers that each process reported last, by its name."""
-        if self._supervisor is None:
-            return dict(self._keeper.last_statistics)
-        with self._service.changed:
-            return {
-                name: dict(record.statistics)
-                for name, record in self._service.records.items()
-            }
-
-    def balance(self) -> RunBalance:
-        """Return where the words and events of the run went.
-
-        While the run goes on, the numbers are those of the last reports and cannot
-        close yet.
-        """
-        return RunBalance.of(self.graph, self.statistics(), self._control.run)
-
-    def __repr__(self) -> str:
-        from pixie_pipe.pipeline.display import pipeline_text
-
-        return pipeline_text(self)
-
-    def _repr_html_(self) -> str:
-        from pixie_pipe.pipeline.display import pipeline_html
-
-        return pipeline_html(self)
 
     def __enter__(self) -> Self:
         return self
@@ -733,12 +493,23 @@ class Pipeline:
 
         return load_plan(path, changes).build(cls, **kwargs)
 
-    # Services
+    def status(self) -> PipelineStatus:
+        """Return a table: each process with its state, rates, queue and drops."""
+        from pixie_pipe.pipeline.display import PipelineStatus
 
-    @property
-    def _service(self) -> Supervisor:
-        assert self._supervisor is not None
-        return self._supervisor
+        return PipelineStatus.of(self)
+
+    def __repr__(self) -> str:
+        from pixie_pipe.pipeline.display import pipeline_text
+
+        return pipeline_text(self)
+
+    def _repr_html_(self) -> str:
+        from pixie_pipe.pipeline.display import pipeline_html
+
+        return pipeline_html(self)
+
+    # Services
 
     def _ensure_service(self) -> None:
         if self._supervisor is not None:
@@ -767,3 +538,6 @@ def _quit_at_exit(pipeline: Pipeline) -> object:
 
     atexit.register(leave)
     return leave
+
+
+__all__ = ["Pipeline", "PipelineWarning"]
