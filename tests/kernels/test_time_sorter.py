@@ -230,7 +230,6 @@ def rows_of(events: Events | None) -> Any:
     if events is None:
         return None
     late = events.late if "late" in events.columns else np.zeros(len(events), bool)
-    assert "late" not in events.columns or late.any()
     columns = (events.time_ps, events.timestamp, late)
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
