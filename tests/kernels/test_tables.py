@@ -36,6 +36,15 @@ def test_tables_of_the_same_columns(kind, counts):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("moved", [0, 2, 2248, 2250, 2252, 9000])
+def test_few_rows_that_move_and_many(kind, moved):
+    table = some(9000, kind)
+    rows = np.arange(9000)
+    rows[5 : 5 + moved] = np.roll(rows[5 : 5 + moved], 1)
+    assert reordered(table, rows).equals(table[rows])
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_tables_of_other_columns(kind):
     tables = [some(9000), some(9000, kind).with_columns(late=np.ones(9000, bool))]
     assert concatenated(tables).equals(Events.concatenate(tables))
