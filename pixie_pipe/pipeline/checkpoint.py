@@ -28,7 +28,7 @@ CHECKPOINT_FRAMES: Final = 4
 class _Saved(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     run: int
     expected: dict[str, int]
-    orders: dict[str, int]
+    orders: dict[str, int | None]
     state: bytes
 
 
@@ -101,4 +101,5 @@ class Checkpoint:
             group.next_order = saved.orders.get(group.edge.producer, 0)
             for link in group.links:
                 link.expected = saved.expected.get(link.task)
+                link.done = link.expected or 0
         self._task.restore(saved.state)

@@ -266,6 +266,8 @@ def _pack_array(array: NDArray[Any]) -> Packed:
             f"cannot send an array of dtype {array.dtype}: it holds Python objects, "
             f"expected numbers, flags or fixed-size texts"
         )
+    if array.dtype.itemsize == 0:
+        raise FrameError(f"cannot send an array of dtype {array.dtype}: it is empty")
     if array.dtype.names is not None:
         raise FrameError(
             f"cannot send a structured array with the fields "
@@ -279,7 +281,7 @@ def _pack_object(datum: object) -> Packed:
     kind_of(datum)
     try:
         content = _encoder.encode(datum)
-    except (TypeError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise FrameError(
             f"cannot send this {type(datum).__name__}: {error}; expected plain "
             f"numbers, texts, lists and dictionaries"
@@ -307,7 +309,7 @@ def decode_header(data: memoryview | bytes) -> Header:
         )
     try:
         header = _header.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise FrameError(f"the header of a frame cannot be read: {error}") from error
     if header.version != FRAME_VERSION:
         raise FrameError(
@@ -333,17 +335,42 @@ def unpack(header: Header, buffers: Sequence[memoryview]) -> object:
         )
     try:
         return _unpack(header, buffers)
-    except (msgspec.DecodeError, ValueError, TypeError, KeyError, IndexError) as error:
-        raise FrameError(
-            f"frame {header.sequence} ({header.kind}) from {header.source} contradicts "
-            f"its header: {error}"
-        ) from error
+    except _CONTRADICTIONS as error:
+        raise _contradiction(header, error) from error
 
 
 def end_of(header: Header) -> EndBody:
-    """Return what the last frame of a run tells."""
-    body: EndBody = _body(header, EndBody)
+    """Return what the last frame of a run tells.
+
+    Raises
+    ------
+    FrameError
+        If it tells nothing of the kind.
+    """
+    try:
+        body: EndBody = _body(header, EndBody)
+    except _CONTRADICTIONS as error:
+        raise _contradiction(header, error) from error
     return body
+
+
+_CONTRADICTIONS = (
+    msgspec.DecodeError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    OverflowError,
+    RecursionError,
+    SyntaxError,  # numpy reads the name of a structured dtype as Python
+)
+
+
+def _contradiction(header: Header, error: Exception) -> FrameError:
+    return FrameError(
+        f"frame {header.sequence} ({header.kind}) from {header.source} contradicts "
+        f"its header: {error}"
+    )
 
 
 def _body(header: Header, kind: type[Any]) -> Any:  # noqa: ANN401 - typed by `kind`
@@ -371,15 +398,22 @@ def _unpack(  # noqa: PLR0911 - one for each kind
             return Chunk(*plain, body.state, body.look_ahead, *late)
         return Words(*plain, *late)
     if kind == Kind.REJECTED:
-        return Rejected(_array(buffers[0], REJECTED), _body(header, Stream))
+        (buffer,) = buffers
+        return Rejected(_array(buffer, REJECTED), _body(header, Stream))
     if kind == Kind.MARKS:
+        if buffers:
+            raise ValueError(f"{len(buffers)} arrays, expected none")
         mark = _body(header, _MarkBody)
         return StreamMark(mark.stream, ended=mark.ended)
     if kind == Kind.ARRAYS:
         form = _body(header, _ArrayBody)
-        return _array(buffers[0], np.dtype(form.dtype)).reshape(form.shape)
+        (buffer,) = buffers
+        if min(form.shape, default=0) < 0:
+            raise ValueError(f"shape {form.shape}, expected no negative length")
+        return _array(buffer, np.dtype(form.dtype)).reshape(form.shape)
     if kind == Kind.OBJECTS:
-        return msgspec.msgpack.decode(buffers[0])
+        (buffer,) = buffers
+        return msgspec.msgpack.decode(buffer)
     raise ValueError(f"unknown kind {kind!r}")
 
 
@@ -387,6 +421,10 @@ def _unpack_events(header: Header, buffers: Sequence[memoryview]) -> Events:
     body = _body(header, _EventsBody)
     if body.count != header.events:
         raise ValueError(f"{body.count} events, the header says {header.events}")
+    if body.samples < 0:
+        raise ValueError(f"{body.samples} samples")
+    if len(set(body.columns)) != len(body.columns):
+        raise ValueError(f"a column comes twice: {', '.join(body.columns)}")
     columns: dict[str, NDArray[Any]] = {}
     for name, buffer in zip(body.columns, buffers, strict=True):
         column = COLUMN[name]
@@ -397,12 +435,17 @@ def _unpack_events(header: Header, buffers: Sequence[memoryview]) -> Events:
         elif name == TRACE_SAMPLES.name:
             count = body.samples
         columns[name] = array.reshape(column.shape(count))
-    return Events(columns)
+    events = Events(columns)
+    if len(events) != body.count:
+        raise ValueError(f"columns of {len(events)} events, expected {body.count}")
+    return events
 
 
 def _array(buffer: memoryview, dtype: np.dtype[Any]) -> NDArray[Any]:
     if dtype.hasobject:
         raise ValueError(f"dtype {dtype} holds Python objects")
+    if dtype.itemsize == 0:
+        raise ValueError(f"dtype {dtype} has items of no size")
     if buffer.nbytes % dtype.itemsize:
         raise ValueError(
             f"{buffer.nbytes} bytes are no whole number of items of {dtype.itemsize}"

@@ -66,7 +66,7 @@ class InputLink:
         if header.run != run:
             return False
         if self.expected is None:
-            self.expected = header.sequence
+            self.expected = self.done = header.sequence
         if header.sequence < self.expected:
             return False
         if header.sequence > self.expected:
@@ -87,7 +87,8 @@ class InputGroup:
 
     edge: InputEdge
     links: list[InputLink] = field(default_factory=list)
-    next_order: int = 0
+    # None: a process that replaces another goes on with the first one that comes.
+    next_order: int | None = 0
 
     @property
     def ended(self) -> bool:
@@ -105,7 +106,7 @@ class InputGroup:
             if head.kind == END or head.order == self.next_order:
                 return self._take(link)
         # A worker that is gone leaves gaps: go on when nobody else can fill them.
-        gone = any(link.cut for link in self.links)
+        gone = self.next_order is None or any(link.cut for link in self.links)
         waiting = [
             link for link in self.links if not (link.queue or link.ended or link.cut)
         ]
@@ -163,7 +164,7 @@ class InputPort:
         self._run = run
         self.reasons = []
         for group in self.groups:
-            group.next_order = 0
+            group.next_order = None if restarted else 0
             for link in group.links:
                 link.expected = None if restarted else 0
                 link.partial = restarted
@@ -209,7 +210,8 @@ class InputPort:
             )
         buffers = [part.buffer for part in parts[1:]]
         if not link.accept(header, self._run):
-            if header.run == self._run and link.expected is not None:
+            # What still waits here is acknowledged when it is done with.
+            if header.run == self._run and header.sequence < link.done:
                 self._acknowledge(link, header.sequence)
             return
         link.queue.append(Arrived(header, buffers, link))

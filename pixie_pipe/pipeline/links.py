@@ -52,7 +52,7 @@ def decode_ack(data: bytes) -> Ack:
     """
     try:
         return _decoder.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ValueError) as error:
         raise FrameError(f"an acknowledgement cannot be read: {error}") from error
 
 

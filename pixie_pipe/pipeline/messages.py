@@ -238,7 +238,7 @@ def encode_control(message: ToTask | FromTask) -> list[bytes]:
     kind = type(message).__name__
     try:
         payload = _encoder.encode(message)
-    except (TypeError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ProtocolError(
             f"cannot send a {kind} message: {error}; expected numbers, texts, lists "
             f"and dictionaries"
@@ -298,5 +298,5 @@ def _decode(frames: list[bytes], decoder: msgspec.msgpack.Decoder[_T]) -> _T:
         )
     try:
         return decoder.decode(payload)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise ProtocolError(f"a control message cannot be read: {error}") from error

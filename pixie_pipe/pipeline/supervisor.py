@@ -135,6 +135,7 @@ class Supervisor:
         os.set_blocking(self._wake_write, False)
         self._closing = False
         self._number = 0
+        self._spawned = 0
         self._thread = threading.Thread(
             target=self._serve, name="pixie_pipe pipeline", daemon=True
         )
@@ -152,12 +153,16 @@ class Supervisor:
         _serve_processes()
         task = node.kind(name, **kwargs)
         task.control_address = self.address
-        task.bind_data = self._address(f"{name}.data")
-        task.bind_acks = self._address(f"{name}.acks")
+        # New addresses for each process: a neighbour's socket would connect to the one
+        # of the old process again, and deliver what is not that process's due.
+        self._spawned += 1
+        task.bind_data = self._address(f"{name}.{self._spawned}.data")
+        task.bind_acks = self._address(f"{name}.{self._spawned}.acks")
         task.is_worker = node.workers > 1
         record = ProcessRecord(name, node, task)
-        task.start()
         with self.changed:
+            # It may say hello before `start` returns; it must be known by then.
+            task.start()
             self.records[name] = record
         self._wake()
         return record
