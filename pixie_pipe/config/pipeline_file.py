@@ -12,11 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pixie_pipe.config.changes import apply_changes, task_names
 from pixie_pipe.config.modules import ModuleConfig
+from pixie_pipe.config.names import TASK_NAME
 from pixie_pipe.config.problems import Problems
 from pixie_pipe.config.yaml_lines import Location, load_yaml
 from pixie_pipe.listmode.errors import LayoutError
-
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
 
 
 class RunConfig(BaseModel):
@@ -42,7 +41,7 @@ class TaskConfig(BaseModel):
     )
     name: str | None = Field(
         default=None,
-        pattern=_NAME,
+        pattern=TASK_NAME,
         description="Name in this pipeline: letters, digits, _ and -. By default that "
         "of the class, with a number if it is taken.",
     )
@@ -270,7 +269,7 @@ _EXPECTED = {
     "model_attributes_type": "settings by name",
     "dict_type": "settings by name",
     "literal_error": "{expected}",
-    "string_pattern_mismatch": "letters, digits, _ and -",
+    "string_pattern_mismatch": "letters, digits, _ and - (at most 32)",
     "string_too_short": "a text that is not empty",
     "too_short": "at least {min_length} item",
     "greater_than_equal": "at least {ge:g}",

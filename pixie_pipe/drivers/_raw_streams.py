@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pixie_pipe.buffers import BufferPool
 from pixie_pipe.listmode.layout import Layout
 from pixie_pipe.storage.provenance import SourceFile
-from pixie_pipe.storage.raw import Paths, open_raw, read_into, size_of
+from pixie_pipe.storage.raw import Paths, RawFileError, open_raw, read_into, size_of
 from pixie_pipe.storage.raw_recorder import split_file_name
 from pixie_pipe.storage.streams import Stream, StreamError, assign_streams
 
@@ -124,7 +124,7 @@ def find_streams(
         If neither modules nor a layout are given, or both, or if the files do not
         fit them.
     RawFileError
-        If a file is missing, cannot be read, or holds no such data.
+        If there are no files, or one is missing, cannot be read, or holds no data.
     ConfigError, LayoutError
         If an entry of `modules`, or the layout, is wrong.
     """
@@ -138,6 +138,8 @@ def find_streams(
                 f"them: put {' and '.join(given)} into the entries of modules"
             )
         layout = parse_modules(modules)
+    elif not files:
+        raise RawFileError("no raw files were given, expected paths or patterns")
     elif frequency is None or revision is None:
         raise StreamError(
             "nothing tells the layout of the files: give modules, such as "

@@ -58,6 +58,7 @@ class PipelineGraph:
         """
         self._known(producer)
         self._known(consumer)
+        self._line = None
         self._links.append(Edge(producer, consumer, lossy, window_bytes))
         self._connected = False
 
@@ -77,7 +78,7 @@ class PipelineGraph:
         ]
         if not labels:
             self._known(name)
-        return [name] if name in labels else labels
+        return labels
 
     def _edges(self, line: Sequence[str]) -> list[Edge]:
         """Return all links: those asked for, and the line through the others."""
@@ -94,7 +95,8 @@ class PipelineGraph:
             edge for edge in asked if edge.consumer in active or edge.producer in active
         ]
 
-    def _check(self, line: Sequence[str]) -> None:
+    def _check(self, line: Sequence[str], depth: int) -> None:
+        """Check the tasks of a run and their links; warnings go to a caller's line."""
         graph = Graph(
             {name: self.graph.nodes[name] for name in line}, self._edges(line)
         )
@@ -102,7 +104,7 @@ class PipelineGraph:
         for problem in graph.problems():
             if problem.missing_input:
                 text = f"{problem.text}. It waits until it is stopped."
-                warnings.warn(text, PipelineWarning, stacklevel=4)
+                warnings.warn(text, PipelineWarning, stacklevel=depth + 1)
             else:
                 wrong.append(problem.text)
         if wrong:

@@ -84,6 +84,9 @@ class PipelineView(PipelineGraph):
         """Return where the words and events of the run went.
 
         While the run goes on, the numbers are those of the last reports and cannot
-        close yet.
+        close yet. Without a run, it is that of the last one.
         """
-        return RunBalance.of(self.graph, self.statistics(), self._control.run)
+        run = self._control.run
+        if run is None or run.closed:
+            return self._keeper.last_balance
+        return RunBalance.of(self.graph, self.statistics(), run)

@@ -225,9 +225,13 @@ class TaskProcess(TaskWork, ForkServerProcess):
         right, problems = check_parameters(self.parameters, config, self.name)
         if problems:
             raise ParameterError("; ".join(text for _, text in problems))
-        for key, value in right.items():
-            setattr(self.config, key, value)
-        self.do_configure(right)
+        before = dict(vars(self.config))
+        vars(self.config).update(right)
+        try:
+            self.do_configure(right)
+        except Exception:
+            vars(self.config).update(before)
+            raise
 
     def connect(self, message: Connect) -> None:
         """Take the neighbours, and call `do_connect`."""

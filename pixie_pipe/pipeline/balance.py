@@ -111,7 +111,10 @@ class RunBalance:
         run
             The run, whose failures belong to the balance.
         """
-        return _Accounts(graph, statistics).balance(run)
+        names = list(graph.nodes)
+        if run is not None:
+            names = [n for n in names if run.active & {*graph.nodes[n].processes}]
+        return _Accounts(graph, names, statistics).balance(run)
 
 
 _NUMBERS = (
@@ -128,9 +131,14 @@ class _Accounts:
     """Sums over the processes of each node."""
 
     def __init__(
-        self, graph: Graph, statistics: Mapping[str, Mapping[str, Any]]
+        self,
+        graph: Graph,
+        names: Iterable[str],
+        statistics: Mapping[str, Mapping[str, Any]],
     ) -> None:
         self._graph = graph
+        # Others may be there, and may have taken part in another run.
+        self._nodes = {name: graph.nodes[name] for name in names}
         self._statistics = statistics
         self.problems: list[str] = []
 
@@ -183,7 +191,7 @@ class _Accounts:
         return sum(known) if known else None
 
     def _total(self, name: str) -> int | None:
-        values = [self._ledger(node, name) for node in self._graph.nodes.values()]
+        values = [self._ledger(node, name) for node in self._nodes.values()]
         known = [value for value in values if value is not None]
         return sum(known) if known else None
 
@@ -191,8 +199,10 @@ class _Accounts:
         """Compare both ends of every link; return what taps did not get."""
         taps: dict[str, dict[str, int]] = {}
         for edge in self._graph.edges:
-            producer = self._graph.nodes[edge.producer]
-            consumer = self._graph.nodes[edge.consumer]
+            if not {edge.producer, edge.consumer} <= self._nodes.keys():
+                continue
+            producer = self._nodes[edge.producer]
+            consumer = self._nodes[edge.consumer]
             sent = _sum(
                 item.get("out", {}).get(edge.consumer) for item in self._of(producer)
             )
@@ -232,7 +242,7 @@ class _Accounts:
     def _conservation(self) -> dict[str, int]:
         """Check that nobody loses events; return what was left out on purpose."""
         dropped: dict[str, int] = {}
-        for node in self._graph.nodes.values():
+        for node in self._nodes.values():
             left_out = self._ledger(node, "events_dropped") or 0
             if left_out:
                 dropped[node.name] = left_out
@@ -259,7 +269,7 @@ class _Accounts:
         return dropped
 
     def _incomplete(self) -> Iterable[str]:
-        for node in self._graph.nodes.values():
+        for node in self._nodes.values():
             if self._is_optional(node):
                 continue
             for item in self._of(node):

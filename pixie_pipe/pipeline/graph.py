@@ -300,11 +300,10 @@ def _no_input(node: Node, graph: Graph) -> Problem:
     needed = [port for port in node.kind.reads or () if not port.optional]
     reads = " or ".join(map(str, needed))
     writers = _writers(graph, lambda written: _matches(node, written))
-    hint = f"; link it with {writers}" if writers else ""
+    hint = f"link it with {writers}, or " if writers else ""
     text = (
         f"{node.name} reads {reads or 'data'}, but nothing is linked to it and it is "
-        f"no source{hint}, or put a source in front of it (LoadFiles, DummyData, "
-        f"TakeData)"
+        f"no source: {hint}put a source in front of it (LoadFiles, DummyData, TakeData)"
     )
     return Problem(node.name, text, "from", missing_input=True)
 

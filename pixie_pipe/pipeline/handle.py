@@ -6,7 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pixie_pipe.pipeline.messages import Status
-from pixie_pipe.pipeline.parameters import ParameterError, suggestion
+from pixie_pipe.pipeline.parameters import (
+    ParameterError,
+    check_parameters,
+    suggestion,
+)
 
 if TYPE_CHECKING:
     from pixie_pipe.pipeline.graph import Node
@@ -71,7 +75,12 @@ class TaskHandle:
 
     def configure(self, **values: Any) -> None:
         """Give values of parameters; see `Pipeline.configure`."""
-        self._pipeline.configure({self._name: values})
+        right, problems = check_parameters(
+            self.node.kind.parameters, values, self._name
+        )
+        if problems:
+            raise ParameterError("; ".join(text for _, text in problems))
+        self._pipeline.change({self._name: right})
 
     def _records(self) -> list[Any]:
         supervisor = self._pipeline.supervisor
@@ -132,7 +141,10 @@ class TaskHandles(Mapping[str, TaskHandle]):
         self._pipeline = pipeline
 
     def __getitem__(self, name: str) -> TaskHandle:
-        return self._pipeline[name]
+        try:
+            return self._pipeline[name]
+        except ValueError as error:
+            raise KeyError(str(error)) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._pipeline.graph.nodes)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+
+import numpy as np
 
 from pixie_pipe.errors import PixiePipeError
 
@@ -87,40 +91,31 @@ class Parameter:
             raise ParameterError(f"is {value!r}, expected one of {known}{hint}")
         low, high = self.min, self.max
         if (low is not None and value < low) or (high is not None and value > high):
-            raise ParameterError(f"is {value:g}{self._in_unit}, expected {self.range}")
+            raise ParameterError(
+                f"is {_text(value)}{self._in_unit}, expected {self.range}"
+            )
         return value
 
     def _typed(self, value: Any) -> Any:  # noqa: ANN401 - any value may be given
         wanted = self.type
-        if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
         if wanted is list and isinstance(value, tuple):
             value = list(value)
-        if wanted is str and hasattr(value, "__fspath__"):
-            value = str(value)
-        fits = isinstance(value, wanted) and not (
-            wanted is int and isinstance(value, bool)
-        )
-        if not fits:
+        value = _converted(value, wanted)
+        if not _fits(value, wanted):
             hint = ""
             if wanted is list and self.items is type(value):
                 hint = f"; write [{value!r}]"
             raise ParameterError(
                 f"is {value!r}, expected {_TYPES[wanted][1]}{self._in_unit}{hint}"
             )
-        if wanted is float and value != value:  # noqa: PLR0124 - not a number
-            raise ParameterError(f"is {value!r}, expected a number{self._in_unit}")
         if wanted is list and self.items is not None:
             value = self._checked_items(value, self.items)
         return value
 
     def _checked_items(self, values: Sequence[Any], kind: _AnyType) -> list[Any]:
-        checked = [
-            str(item) if kind is str and hasattr(item, "__fspath__") else item
-            for item in values
-        ]
+        checked = [_converted(item, kind) for item in values]
         for index, item in enumerate(checked):
-            if not isinstance(item, kind):
+            if not _fits(item, kind):
                 raise ParameterError(
                     f"has {item!r} as item {index}, expected {_TYPES[kind][1]}"
                 )
@@ -137,11 +132,11 @@ class Parameter:
         if self.choices:
             return " | ".join(str(choice) for choice in self.choices)
         if self.min is not None and self.max is not None:
-            return f"{self.min:g} to {self.max:g}{unit}"
+            return f"{_text(self.min)} to {_text(self.max)}{unit}"
         if self.min is not None:
-            return f"at least {self.min:g}{unit}"
+            return f"at least {_text(self.min)}{unit}"
         if self.max is not None:
-            return f"at most {self.max:g}{unit}"
+            return f"at most {_text(self.max)}{unit}"
         return ""
 
     def schema(self) -> dict[str, Any]:
@@ -161,6 +156,34 @@ class Parameter:
         if self.default is not None:
             schema["default"] = self.default
         return schema
+
+
+def _converted(value: Any, wanted: _AnyType) -> Any:  # noqa: ANN401 - any value
+    """Return a value in the wanted type if it is the same there."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):
+            return float(value)
+    if wanted is str and hasattr(value, "__fspath__"):
+        return str(value)
+    return value
+
+
+def _text(number: float) -> str:
+    """Return a number as short as it can be told from its neighbours."""
+    with contextlib.suppress(OverflowError):
+        short = f"{number:g}"
+        if float(short) == number:
+            return short
+    return repr(number)
+
+
+def _fits(value: Any, wanted: _AnyType) -> bool:  # noqa: ANN401 - any value
+    if wanted is int and isinstance(value, bool):
+        return False
+    # Not a number is none.
+    return isinstance(value, wanted) and not (wanted is float and math.isnan(value))
 
 
 def check_parameters(

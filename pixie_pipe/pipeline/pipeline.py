@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
+import re
 import signal
 import threading
 import time
@@ -12,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from pixie_pipe.config.names import TASK_NAME
 from pixie_pipe.pipeline._pipeline_graph import PipelineWarning
 from pixie_pipe.pipeline._pipeline_news import PipelineNews
 from pixie_pipe.pipeline.callbacks import Callbacks
@@ -65,6 +68,8 @@ class Pipeline(PipelineNews):
     ------
     RegistryError
         If a directory of `task_path` is none, or a task exists twice.
+    ValueError
+        If the transport is unknown, or `task_kwargs` have a ``name``.
 
     Examples
     --------
@@ -87,6 +92,11 @@ class Pipeline(PipelineNews):
         if transport not in ("ipc", "tcp"):
             raise ValueError(f"transport is {transport!r}, expected 'ipc' or 'tcp'")
         super().__init__()
+        if task_kwargs and "name" in task_kwargs:
+            raise ValueError(
+                "task_kwargs has 'name', which every task has of its own; expected "
+                "another word"
+            )
         add_search_path(task_path)
         self.task_kwargs = dict(task_kwargs or {})
         self.title = title
@@ -147,12 +157,17 @@ class Pipeline(PipelineNews):
         ParameterError
             If there is no such parameter, or the value is not allowed.
         ValueError
-            If the label is taken.
+            If the label is taken, or cannot be the name of a process.
         """
         kind = find_class(name)
         label = self._free_label(name) if label is None else label
+        if not re.match(TASK_NAME, label):
+            raise ValueError(
+                f"the name of a task is {label!r}, expected letters, digits, _ and - "
+                f"(at most 32, beginning with a letter or digit)"
+            )
         if label in self.graph.nodes:
-            raise ValueError(f"there is a task {label!r} already, choose another label")
+            raise ValueError(f"there is a task {label!r} already, choose another name")
         values, problems = check_parameters(kind.parameters, parameters, label)
         if problems:
             raise ParameterError("; ".join(text for _, text in problems))
@@ -164,6 +179,7 @@ class Pipeline(PipelineNews):
         if not producers and lossy is not None:
             self._links.append(Edge("", label, lossy))
         self._connected = False
+        self._line = None
         return TaskHandle(self, label)
 
     @property
@@ -185,7 +201,7 @@ class Pipeline(PipelineNews):
         ----------
         config
             Values by name, by name of the task. The name of a class stands for all
-            its tasks.
+            its tasks; `tasks` gives a single one.
 
         Raises
         ------
@@ -212,11 +228,37 @@ class Pipeline(PipelineNews):
                     changes.setdefault(label, {}).update(right)
             if problems:
                 raise ParameterError("; ".join(problems))
+            self.change(changes)
+
+    def change(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Give checked values to single tasks; see `configure`.
+
+        Parameters
+        ----------
+        changes
+            Values by name, by name of the task.
+
+        Raises
+        ------
+        Error
+            If a task refuses them. All tasks have the values of before then.
+        """
+        nodes = self.graph.nodes
+        with self._commands:
             self._refuse_while_running("configure")
-            for label, values in changes.items():
-                self.graph.nodes[label].parameters.update(values)
             if self._supervisor is not None:
-                self._transitions.configure(changes)
+                before = {
+                    label: {key: nodes[label].all_parameters[key] for key in values}
+                    for label, values in changes.items()
+                }
+                try:
+                    self._transitions.configure(changes)
+                except Error:
+                    with contextlib.suppress(Error):
+                        self._transitions.configure(before)
+                    raise
+            for label, values in changes.items():
+                nodes[label].parameters.update(values)
 
     def _refuse_while_running(self, what: str) -> None:
         if self.state is Status.RUNNING:
@@ -238,13 +280,18 @@ class Pipeline(PipelineNews):
         Error
             If tasks do not respond; the text names them (a RuntimeError).
         """
+        if isinstance(tasks_active, str):
+            raise TypeError(f"expected a list of names: [{tasks_active!r}]")
+        self._connect(tasks_active, depth=3)
+
+    def _connect(self, tasks_active: Sequence[str] | None, depth: int) -> None:
         with self._commands:
             self._refuse_while_running("connect")
             line = list(tasks_active or self.graph.nodes)
             for name in line:
                 self._known(name)
-            self._line = line
-            self._check(line)
+            self._line = list(tasks_active) if tasks_active else None
+            self._check(line, depth)
             if self.state is not Status.WAITING:
                 self.stop()
             self._ensure_service()
@@ -270,7 +317,7 @@ class Pipeline(PipelineNews):
             )
             if not self._connected or lost:
                 self._back_to_waiting()
-                self.connect(self._line if self._connected else None)
+                self._connect(self._line, depth=3)
             self._back_to_waiting()
             self._run_number += 1
             run = Run(self._run_number, is_live=self.graph.is_live)
@@ -305,6 +352,8 @@ class Pipeline(PipelineNews):
             self._keeper.close(run, self)
             self._transitions.to_waiting(run)
             self._control.run = None
+            if self._callbacks is not None:
+                self._callbacks.settle(COMMAND_SECONDS)
 
     def wait(self, timeout: float | None = None, *, quiet: bool = False) -> bool:
         """Wait until the run is over, and show how it goes.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.pipeline.balance import RunBalance
 from pixie_pipe.pipeline.messages import Error
+from pixie_pipe.storage._run_repair import recorded_files
 from pixie_pipe.storage.provenance import SourceFile
 from pixie_pipe.storage.raw_recorder import RecordedFile
 from pixie_pipe.storage.run_directory import RunDirectory
@@ -61,6 +62,8 @@ class RunKeeper:
 
     def give_up(self, run: Run, reason: str) -> None:
         """Close the directory of a run that could not begin."""
+        # An interrupt has no text.
+        reason = reason or "it was interrupted"
         with self._lock:
             self._open = None
             if run.directory and self._directory is not None:
@@ -111,6 +114,9 @@ class RunKeeper:
                 SourceFile(Path(item["path"]), item["size"])
                 for item in own.get("inputs", ())
             ]
+        # What a task did not live to tell is on the disk.
+        told = {file.name for file in files}
+        files += [f for f in recorded_files(directory.raw) if f.name not in told]
         reasons = list(balance.problems)
         directory.finish(
             complete=not reasons,

@@ -14,7 +14,12 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-import psutil
+from pixie_pipe.storage._processes import (
+    ProcessIdentity,
+    is_gone,
+    this_host,
+    this_process,
+)
 
 PREFIX: Final = "pixie_pipe-"
 
@@ -35,8 +40,9 @@ def make_runtime_directory() -> Path:
     parent = _parent()
     remove_stale(parent)
     path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-    process = psutil.Process()
-    (path / _OWNER).write_text(f"{process.pid} {process.create_time()!r}\n")
+    mine = this_process()
+    fields = (mine.pid, mine.start_ticks, mine.boot, mine.namespace, this_host())
+    (path / _OWNER).write_text(" ".join(map(str, fields)))
     return path
 
 
@@ -59,14 +65,12 @@ def remove_stale(parent: Path) -> None:
 
 def _is_stale(path: Path) -> bool:
     try:
-        pid, created = (path / _OWNER).read_text().split()
-        process = psutil.Process(int(pid))
-        return process.create_time() != float(created)
-    except psutil.NoSuchProcess:
-        return True
+        pid, ticks, boot, namespace, host = (path / _OWNER).read_text().split(" ")
+        owner = ProcessIdentity(int(pid), int(ticks), boot, namespace)
     except (OSError, ValueError):
         # Just being made, or none of ours.
         return False
+    return is_gone(owner, host)
 
 
 def remove(path: Path) -> None:

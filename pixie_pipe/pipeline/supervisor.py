@@ -149,9 +149,21 @@ class Supervisor:
     # From any thread
 
     def spawn(self, node: Node, name: str, kwargs: dict[str, Any]) -> ProcessRecord:
-        """Start a process; its `Hello` comes later."""
+        """Start a process; its `Hello` comes later.
+
+        Raises
+        ------
+        Error
+            If the task cannot be made, or not be given to another process.
+        """
         _serve_processes()
-        task = node.kind(name, **kwargs)
+        try:
+            task = node.kind(name, **kwargs)
+        except Exception as error:
+            raise Error(
+                f"cannot make the task {name}: {type(error).__name__}: {error}",
+                task=name,
+            ) from error
         task.control_address = self.address
         # New addresses for each process: a neighbour's socket would connect to the one
         # of the old process again, and deliver what is not that process's due.
@@ -162,7 +174,14 @@ class Supervisor:
         record = ProcessRecord(name, node, task)
         with self.changed:
             # It may say hello before `start` returns; it must be known by then.
-            task.start()
+            try:
+                task.start()
+            except Exception as error:
+                raise Error(
+                    f"cannot give the task {name} to a process of its own: {error}; "
+                    f"its arguments must be plain values, and its class in a file",
+                    task=name,
+                ) from error
             self.records[name] = record
         self._wake()
         return record

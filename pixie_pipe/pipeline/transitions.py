@@ -168,12 +168,14 @@ class Transitions:
                     },
                     "start",
                 )
+                with supervisor.changed:
+                    if run.reasons:
+                        raise Error(f"cannot start: {'; '.join(run.reasons)}")
+                    run.begun = name == order[-1]
         except BaseException:
             self._control.run = None
             self.to_waiting(run, abandon=True)
             raise
-        with supervisor.changed:
-            run.begun = True
 
     def stop_sources(self, run: Run) -> None:
         """Ask those that make data to end, if the run goes on."""

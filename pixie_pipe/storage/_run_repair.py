@@ -74,14 +74,14 @@ def _is_repaired(path: Path) -> bool:
             record,
             state="incomplete",
             reasons=(*record.reasons, REASON),
-            files=tuple(_recorded_files(path / RAW)),
+            files=tuple(recorded_files(path / RAW)),
         ),
     )
     return True
 
 
-def _recorded_files(directory: Path) -> Iterator[RecordedFile]:
-    """Yield the raw files that are there, stream by stream."""
+def recorded_files(directory: Path) -> Iterator[RecordedFile]:
+    """Yield the raw files that are in a directory, stream by stream."""
     checksums = _checksums(directory / CHECKSUMS)
     words_before: dict[str, int] = {}
     found = [path for path in directory.glob("*.bin") if path.is_file()]
