@@ -247,7 +247,7 @@ class StreamReader:
         Raises
         ------
         RawFileError
-            If a file has gone or the disk fails.
+            If a file has gone or has become shorter, or the disk fails.
         """
         lent = self._pool.take(self._frame_bytes)
         frame = lent.data[: self._frame_bytes]
@@ -273,6 +273,11 @@ class StreamReader:
         self._read_of_file += count
         if count < len(room):
             self.close()
+            if self._read_of_file < known.size:
+                raise RawFileError(
+                    f"{known.path}: ended after {self._read_of_file} bytes, but had "
+                    f"{known.size} before: do not change files while they are read"
+                )
             self._inputs[self._number] = SourceFile(known.path, self._read_of_file)
             self._number += 1
         return count

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 import traceback
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pixie_pipe.pipeline._task_contract import TaskContract
+from pixie_pipe.pipeline.control import send_alone
 from pixie_pipe.pipeline.messages import ErrorReport, Print, Report, Status
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ REPORT_SECONDS: Final = 0.5
 
 class TaskReports(TaskContract):
     """The part of a task that talks to the pipeline."""
+
+    control_address: str
 
     _endpoint: Endpoint
     _done: int
@@ -110,19 +112,18 @@ class TaskReports(TaskContract):
         return statistics
 
     def _report_error(self, error: Exception, *, fatal: bool) -> None:
-        endpoint = getattr(self, "_endpoint", None)
         text = "".join(traceback.format_exception(error))
-        if endpoint is None:
-            sys.stderr.write(text)
-            return
-        endpoint.control.send(
-            ErrorReport(
-                msg=f"{type(error).__name__}: {error}"[:10_000],
-                origin=str(self.origin or ""),
-                traceback=text[-100_000:],
-                fatal=fatal,
-            )
+        report = ErrorReport(
+            msg=f"{type(error).__name__}: {error}"[:10_000],
+            origin=str(self.origin or ""),
+            traceback=text[-100_000:],
+            fatal=fatal,
         )
+        endpoint = getattr(self, "_endpoint", None)
+        if endpoint is None:
+            send_alone(self.control_address, self.name, report)
+        else:
+            endpoint.control.send(report)
 
 
 class Printer:

@@ -67,3 +67,21 @@ class ControlChannel:
     def close(self) -> None:
         """Close the socket; what was sent still leaves."""
         self.socket.close()
+
+
+def send_alone(address: str, name: str, message: FromTask) -> None:
+    """Send a message for a process that has no sockets.
+
+    Parameters
+    ----------
+    address, name
+        As for `ControlChannel`.
+    message
+        The message.
+    """
+    context: zmq.Context[Any] = zmq.Context(io_threads=1)
+    channel = ControlChannel(context, address, name)
+    channel.send(message)
+    channel.close()
+    # Waits until it has left.
+    context.term()

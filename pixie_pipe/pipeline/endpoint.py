@@ -36,9 +36,10 @@ class Endpoint:
     def __init__(self, name: str, control: str, data: str, acks: str) -> None:
         # One thread of libzmq: more than one core's worth of data is never under way.
         self._context: zmq.Context[Any] = zmq.Context(io_threads=1)
-        self.control = ControlChannel(self._context, control, name)
         data_in = _bound(self._context, data)
         acks_in = _bound(self._context, acks)
+        # Last: what fails before is told by another channel of the same name.
+        self.control = ControlChannel(self._context, control, name)
         self.data_address = address_of(data_in)
         self.acks_address = address_of(acks_in)
         self.inbox = InputPort(self._context, name, data_in)

@@ -563,6 +563,7 @@ class Pipeline(PipelineNews):
     def _ensure_service(self) -> None:
         if self._supervisor is not None:
             return
+        supervisor = Supervisor(self._control, self._transport)
         self._callbacks = Callbacks(
             {
                 "report": self.handle_report,
@@ -571,7 +572,7 @@ class Pipeline(PipelineNews):
                 "over": self._close_run,
             }
         )
-        self._supervisor = Supervisor(self._control, self._transport)
+        self._supervisor = supervisor
         self._control.supervisor = self._supervisor
         self._transitions = Transitions(self._supervisor, self._control, self.graph)
 

@@ -126,6 +126,7 @@ class RunControl:
             if message.fatal:
                 record.status = Status.PANICKING
                 record.has_failed = True
+                record.error = message.msg
                 self._lose(record, f"{record.name} failed: {message.msg}")
 
     def on_death(self, record: ProcessRecord) -> None:

@@ -67,6 +67,7 @@ class ProcessRecord:
     report: dict[str, Any] = field(default_factory=dict)
     finished_run: int = 0
     has_failed: bool = False
+    error: str = ""
     exit_code: int | None = None
     is_cut: bool = False
     leaving: bool = False
@@ -85,7 +86,8 @@ class ProcessRecord:
         if code < 0:
             with contextlib.suppress(ValueError):
                 return f"was killed by {signal.Signals(-code).name}"
-        return f"ended with exit code {code}"
+        cause = f": {self.error}" if self.error else ""
+        return f"ended with exit code {code}{cause}"
 
 
 class Listener(Protocol):
@@ -127,7 +129,16 @@ class Supervisor:
         self._router.sndhwm = 0
         self._router.rcvhwm = 0
         self._router.maxmsgsize = 16 * MAX_CONTROL_BYTES
-        self._router.bind(self._address("control"))
+        try:
+            self._router.bind(self._address("control"))
+        except zmq.ZMQError as error:
+            self._router.close()
+            self._context.term()
+            remove(self.directory)
+            raise Error(
+                f"cannot bind {self._address('control')}: {error}; expected a "
+                f"directory for sockets that can be written to, or a free port"
+            ) from error
         self.address = address_of(self._router)
         self._outgoing: deque[tuple[str, ToTask]] = deque()
         self._wake_read, self._wake_write = os.pipe()

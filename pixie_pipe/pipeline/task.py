@@ -8,6 +8,7 @@ The sockets are in `endpoint`; who starts and watches the process is in `supervi
 from __future__ import annotations
 
 import signal
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -128,17 +129,33 @@ def _is_same(known: type, new: type) -> bool:
     return same_module and known.__qualname__ == new.__qualname__
 
 
-def _find_and_make(path: list[str], module: str, qualname: str) -> Task:
+def _find_and_make(path: list[str], module: str, qualname: str) -> TaskProcess:
     """Make a task in its new process, where its class is not known yet."""
     # Ctrl-C is for the pipeline to handle; it must not interrupt the imports either.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import importlib
 
-    add_search_path(path)
-    found: Any = importlib.import_module(
-        "__mp_main__" if module == "__main__" else module
-    )
-    for part in qualname.split("."):
-        found = getattr(found, part)
+    try:
+        add_search_path(path)
+        found: Any = importlib.import_module(
+            "__mp_main__" if module == "__main__" else module
+        )
+        for part in qualname.split("."):
+            found = getattr(found, part)
+    except Exception as error:  # noqa: BLE001 - whatever the file of a user raises
+        stand_in = _NotFound.__new__(_NotFound)
+        stand_in.error = error
+        return stand_in
     made: Task = found.__new__(found)
     return made
+
+
+class _NotFound(TaskProcess):
+    """Stands for a task whose class cannot be had in its process, to tell why."""
+
+    error: Exception
+
+    def run(self) -> None:
+        """Report the error, and leave."""
+        self._report_error(self.error, fatal=True)
+        sys.exit(1)

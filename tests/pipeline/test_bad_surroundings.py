@@ -238,7 +238,8 @@ def test_a_port_that_is_taken_is_told_with_the_task(
     monkeypatch.setattr(Supervisor, "_address", _address)
     pipeline = make_pipeline("Numbers", "Collect", transport="tcp")
     with pytest.raises(
-        Error, match=r"do not respond: Collect \(ended with exit code 1"
+        Error,
+        match=r"do not respond: Collect \(ended with exit code 1: Error: cannot bind",
     ):
         pipeline.start()
     monkeypatch.undo()
@@ -283,7 +284,7 @@ def test_a_module_that_cannot_be_imported_in_the_process_of_its_task_is_told(
     )
     process = own_process("-m", "pixie_pipe", "run", config)
     assert process.end() == 1
-    assert f"do not respond: BrokenBelow (ended with exit code {code})" in process.err
+    assert f"do not respond: BrokenBelow (ended with exit code {code}" in process.err
     assert text in process.err
     assert process.all_gone()
     assert process.directories == []
