@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import defaultdict
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,28 @@ def empty_aligned(size: int) -> NDArray[np.uint8]:
     return memory[start : start + size]
 
 
+Allocator = Callable[[int], "NDArray[np.uint8] | None"]
+"""Returns so many bytes, or None if it has no more."""
+
+
+class _Memory:
+    """Where the pools of this process take their memory from."""
+
+    allocate: Allocator | None = None
+
+
+def use_memory(allocate: Allocator | None) -> None:
+    """Let all pools of this process take their memory from somewhere else.
+
+    Parameters
+    ----------
+    allocate
+        Returns memory of a size, aligned to cache lines, that may be used again when
+        its last view is gone; None: the usual memory again.
+    """
+    _Memory.allocate = allocate
+
+
 class BufferPool:
     """Lends arrays and takes their memory back when nobody refers to it any more.
 
@@ -38,9 +61,15 @@ class BufferPool:
     avoids that for whoever decodes piece after piece. No call gives memory back:
     an array, and every view made of it, keeps its memory until the last of them
     is garbage collected. A pool may be shared by threads.
+
+    Parameters
+    ----------
+    allocate
+        Where to take memory from, as for `use_memory`; by default what that says.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, allocate: Allocator | None = None) -> None:
+        self._allocate = allocate
         self._free: defaultdict[int, list[NDArray[np.uint8]]] = defaultdict(list)
 
     def take(self, size: int) -> NDArray[np.uint8]:
@@ -50,7 +79,7 @@ class BufferPool:
         try:
             slab = self._free[exponent].pop()
         except IndexError:
-            slab = empty_aligned(1 << exponent)
+            slab = self._new_slab(1 << exponent)
         # numpy gives the views of a view the owner of the memory as their base.
         # An array made from the buffer protocol counts as that owner, so it lives
         # exactly as long as any view of it.
@@ -62,3 +91,8 @@ class BufferPool:
         free = self._free[exponent]
         if len(free) < _MAX_FREE:
             free.append(slab)
+
+    def _new_slab(self, size: int) -> NDArray[np.uint8]:
+        allocate = self._allocate or _Memory.allocate
+        slab = None if allocate is None else allocate(size)
+        return empty_aligned(size) if slab is None else slab

@@ -92,11 +92,12 @@ class HeldBatch:
         # the smaller half costs less, over all, than one copy of each row.
         count = len(self.events)
         if 0 < 2 * self.nbytes(self.start, count) <= self.nbytes(0, count):
-            self._hold(_copied(self.events[self.start :]))
+            self._hold(copied(self.events[self.start :]))
         return taken
 
 
-def _copied(events: Events) -> Events:
+def copied(events: Events) -> Events:
+    """Return the events in memory of their own."""
     columns = {name: events[name].copy() for name in events.columns}
     return Events._trusted(columns, len(events))  # noqa: SLF001  # within the package
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.events import Events, EventsError
-from pixie_pipe.kernels._held import HeldBatch, merged
+from pixie_pipe.kernels._held import HeldBatch, copied, merged
 from pixie_pipe.kernels._module_times import ModuleTimes, module_number
 from pixie_pipe.kernels._tables import reordered
 from pixie_pipe.kernels.time_order import time_order
@@ -259,7 +259,8 @@ class TimeSorter:
             )
         # Without rows, this only tells whether the rows can be joined later.
         parts = [self._template] if self._known_columns else []
-        self._template = Events.concatenate([*parts, events[:0]])
+        # A copy: not even views without rows may keep the memory of a batch.
+        self._template = copied(Events.concatenate([*parts, events[:0]]))
         self._known_columns.add(columns)
 
     def _note_modules(self, events: Events) -> None:

@@ -78,11 +78,13 @@ class TaskWork(TaskReports):
             self.account((source, number), tally)
         if header.kind not in (END, NOTHING):
             self.origin = header.origin
-            datum = unpack(header, frame.buffers)
+            datum = unpack(header, self._endpoint.inbox.open(frame))
             if self._is_read(header.kind):
                 self._call_do_work(datum, header.order)
             else:
                 self._pass_on(datum, header)
+            # What is referred to after this, the task keeps.
+            del datum
             self.origin = None
         elif header.kind == NOTHING:
             self._endpoint.outbox.begin_datum(self._pool_order(header.order))

@@ -54,8 +54,6 @@ class Checkpoint:
 
     def note(self, frame: Arrived) -> None:
         """Note a frame that was worked on; the last one of a run is saved at once."""
-        # The arrays are not needed any more.
-        frame.buffers = []
         self._unsaved.append(frame)
         frame.link.done = frame.header.sequence + 1
         if len(self._unsaved) >= CHECKPOINT_FRAMES or frame.link.ended:

@@ -8,11 +8,18 @@ from typing import Any
 
 import zmq
 
+from pixie_pipe.buffers import use_memory
 from pixie_pipe.pipeline.control import ControlChannel
 from pixie_pipe.pipeline.input_port import InputPort
 from pixie_pipe.pipeline.links import address_of, data_socket
 from pixie_pipe.pipeline.messages import Error
 from pixie_pipe.pipeline.outbox import Outbox
+from pixie_pipe.pipeline.shared_memory import (
+    SharedMemory,
+    SharedViews,
+    is_in_memory,
+    memory_file,
+)
 
 
 class Endpoint:
@@ -42,9 +49,11 @@ class Endpoint:
         self.control = ControlChannel(self._context, control, name)
         self.data_address = address_of(data_in)
         self.acks_address = address_of(acks_in)
-        self.inbox = InputPort(self._context, name, data_in)
-        self.outbox = Outbox(self._context, name, acks_in)
         self._directory = Path(control.removeprefix("ipc://")).parent
+        self._memory = self._shared_memory(data)
+        views = None if self._memory is None else SharedViews(self._directory)
+        self.inbox = InputPort(self._context, name, data_in, views)
+        self.outbox = Outbox(self._context, name, acks_in, self._memory)
         self._quiet = zmq.Poller()
         self._quiet.register(self.control.socket, zmq.POLLIN)
         self._quiet.register(acks_in, zmq.POLLIN)
@@ -52,6 +61,17 @@ class Endpoint:
         self._all.register(self.control.socket, zmq.POLLIN)
         self._all.register(acks_in, zmq.POLLIN)
         self._all.register(data_in, zmq.POLLIN)
+
+    def _shared_memory(self, data: str) -> SharedMemory | None:
+        """Make the memory of this process, if its neighbours can be on this host."""
+        if not data.startswith("ipc://") or not is_in_memory(self._directory):
+            return None
+        try:
+            memory = SharedMemory(memory_file(data))
+        except OSError:
+            return None
+        use_memory(memory.allocate)
+        return memory
 
     def begin(self, run: int, *, restarted: bool) -> None:
         """Begin a run on all links."""
@@ -101,6 +121,9 @@ class Endpoint:
         """Close all sockets; control messages that were sent still leave."""
         self.inbox.close_links()
         self.outbox.close_links()
+        if self._memory is not None:
+            use_memory(None)
+            self._memory.close()
         self.inbox.socket.close()
         self.outbox.socket.close()
         self.control.close()

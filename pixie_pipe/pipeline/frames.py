@@ -29,7 +29,7 @@ from pixie_pipe.pipeline.data import (
 )
 from pixie_pipe.pipeline.messages import Error
 
-FRAME_VERSION: Final = 1
+FRAME_VERSION: Final = 2
 
 MAX_HEADER_BYTES: Final = 1 << 20
 """Largest header: a stream with very many files and tallies of all streams."""
@@ -70,6 +70,9 @@ class Header(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields
         What became of words since the last frame, by source and stream number.
     words, events
         How many of them are inside.
+    memory, places
+        Name of the shared memory in which the arrays lie, and where; empty if they
+        are behind the header.
     """
 
     version: int
@@ -85,6 +88,8 @@ class Header(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields
     tallies: list[tuple[str, int, Tally]] = []
     words: int = 0
     events: int = 0
+    memory: str = ""
+    places: list[int] = []
 
 
 END: Final = "end"
@@ -148,6 +153,8 @@ class Packed:
     sizes: list[int]
     words: int = 0
     events: int = 0
+    memory: str = ""
+    places: Sequence[int] = ()
 
     @property
     def nbytes(self) -> int:

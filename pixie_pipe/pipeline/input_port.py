@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
+from pixie_pipe.buffers import CACHE_LINE, BufferPool
 from pixie_pipe.pipeline.data import Counts
 from pixie_pipe.pipeline.frames import (
     END,
@@ -21,7 +23,11 @@ from pixie_pipe.pipeline.frames import (
 from pixie_pipe.pipeline.links import Ack, data_socket, encode_ack
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pixie_pipe.pipeline.messages import InputEdge
+    from pixie_pipe.pipeline.shared_memory import SharedViews
 
 
 @dataclass(slots=True)
@@ -31,11 +37,29 @@ class Arrived:
     header: Header
     buffers: list[memoryview]
     link: InputLink
+    # The same, if they are in shared memory.
+    shared: list[NDArray[np.uint8]] = field(default_factory=list)
 
     @property
     def nbytes(self) -> int:
         """Bytes of its arrays."""
         return sum(self.header.sizes)
+
+    def let_go(self) -> list[weakref.ref[NDArray[np.uint8]]]:
+        """Forget the arrays; return those in shared memory that others refer to."""
+        references = [weakref.ref(array) for array in self.shared]
+        self.shared, self.buffers = [], []
+        return [one for one in references if one() is not None]
+
+
+@dataclass(slots=True)
+class _Held:
+    """Shared memory of a frame that is worked on, but still referred to."""
+
+    task: str
+    run: int
+    sequence: int
+    references: list[weakref.ref[NDArray[np.uint8]]]
 
 
 @dataclass(slots=True)
@@ -54,6 +78,8 @@ class InputLink:
     ended: bool = False
     cut: bool = False
     counts: Counts = field(default_factory=Counts)
+    # The task keeps what it gets: it is given copies.
+    copies: bool = False
 
     def accept(self, header: Header, run: int) -> bool:
         """Tell whether a frame is new, and count it.
@@ -132,10 +158,16 @@ class InputPort:
         Name of the process.
     socket
         The PULL socket for data, bound.
+    memory
+        The memory of the producers on this host.
     """
 
     def __init__(
-        self, context: zmq.Context[Any], name: str, socket: zmq.Socket[Any]
+        self,
+        context: zmq.Context[Any],
+        name: str,
+        socket: zmq.Socket[Any],
+        memory: SharedViews | None = None,
     ) -> None:
         self._context = context
         self._name = name
@@ -143,11 +175,16 @@ class InputPort:
         self._run = 0
         self.groups: list[InputGroup] = []
         self._links: dict[str, InputLink] = {}
+        self._memory = memory
+        self._pool = BufferPool()
+        self._held: list[_Held] = []
         self.reasons: list[str] = []
 
     def connect(self, edges: Iterable[InputEdge]) -> None:
         """Take these producers."""
         self.close_links()
+        if self._memory is not None:
+            self._memory.forget()
         self.groups = []
         for edge in edges:
             group = InputGroup(edge)
@@ -208,13 +245,23 @@ class InputPort:
                 f"a frame of data came from {header.source!r}, which is no neighbour; "
                 f"expected {', '.join(self._links) or 'none'}"
             )
-        buffers = [part.buffer for part in parts[1:]]
         if not link.accept(header, self._run):
             # What still waits here is acknowledged when it is done with.
             if header.run == self._run and header.sequence < link.done:
                 self._acknowledge(link, header.sequence)
             return
-        link.queue.append(Arrived(header, buffers, link))
+        if not header.memory:
+            buffers = [part.buffer for part in parts[1:]]
+            link.queue.append(Arrived(header, buffers, link))
+            return
+        if self._memory is None or len(parts) > 1:
+            raise FrameError(
+                f"frame {header.sequence} from {header.source} says that its arrays "
+                f"are in shared memory, which is not used here"
+            )
+        shared = self._memory.views(header.memory, header.places, header.sizes)
+        views = [array.data for array in shared]
+        link.queue.append(Arrived(header, views, link, shared))
 
     def next(self) -> Arrived | None:
         """Return the next frame in order, if one has come.
@@ -258,14 +305,57 @@ class InputPort:
                 f"{came} came"
             )
 
-    def acknowledge(self, frame: Arrived) -> None:
-        """Tell the sender that a frame is done with."""
-        frame.link.done = frame.header.sequence + 1
-        self._acknowledge(frame.link, frame.header.sequence)
+    def open(self, frame: Arrived) -> list[memoryview]:
+        """Return the arrays of a frame; copies if the task keeps what it gets."""
+        if not (frame.link.copies and frame.shared):
+            return frame.buffers
+        sizes = [-(-size // CACHE_LINE) * CACHE_LINE for size in frame.header.sizes]
+        slab = self._pool.take(sum(sizes))
+        copies = []
+        start = 0
+        for array, size in zip(frame.shared, sizes, strict=True):
+            copy = slab[start : start + array.size]
+            copy[:] = array
+            copies.append(copy.data)
+            start += size
+        return copies
 
-    def _acknowledge(self, link: InputLink, sequence: int) -> None:
-        ack = encode_ack(Ack(self._name, self._run, sequence))
-        link.acks.send(ack, zmq.NOBLOCK)
+    def acknowledge(self, frame: Arrived) -> None:
+        """Tell the sender that a frame is done with.
+
+        If its shared memory is still referred to, the task keeps what it gets: the
+        sender learns that it must not use this memory again, and the task is given
+        copies from now on.
+        """
+        self.release()
+        number = frame.header.sequence
+        frame.link.done = number + 1
+        held = frame.let_go()
+        if held:
+            frame.link.copies = True
+            self._held.append(_Held(frame.link.task, self._run, number, held))
+        self._acknowledge(frame.link, number, is_held=bool(held))
+
+    def _acknowledge(
+        self, link: InputLink, sequence: int, *, is_held: bool = False
+    ) -> None:
+        ack = Ack(self._name, self._run, sequence, is_held)
+        link.acks.send(encode_ack(ack), zmq.NOBLOCK)
+
+    def release(self) -> None:
+        """Tell the senders what is not referred to any more."""
+        if not self._held:
+            return
+        still = []
+        for held in self._held:
+            if any(one() is not None for one in held.references):
+                still.append(held)
+            elif held.task in self._links:
+                ack = Ack(
+                    self._name, held.run, -1, released=[(held.run, held.sequence)]
+                )
+                self._links[held.task].acks.send(encode_ack(ack), zmq.NOBLOCK)
+        self._held = still
 
     def cut(self, task: str) -> None:
         """Expect nothing more from a process that is gone."""

@@ -26,11 +26,25 @@ end waits for the other, and little enough to stay in a cache of the usual size.
 
 
 class Ack(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """Receiver to sender: everything up to this number is done with."""
+    """Receiver to sender: everything up to this number is done with.
+
+    Attributes
+    ----------
+    consumer
+        The receiver.
+    run, sequence
+        Run, and number of the last frame that is done with; -1 for none.
+    is_held
+        Whether the receiver still looks at the shared memory of that frame.
+    released
+        Frames (run, number) of which that was so and is no more.
+    """
 
     consumer: str
     run: int
     sequence: int
+    is_held: bool = False
+    released: list[tuple[int, int]] = []
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import zmq
 
+from pixie_pipe.buffers import CACHE_LINE, BufferPool
 from pixie_pipe.pipeline.data import Counts, Origin, Tally
 from pixie_pipe.pipeline.frames import Packed, pack_nothing
 from pixie_pipe.pipeline.links import decode_ack
-from pixie_pipe.pipeline.output_link import OutputGroup
+from pixie_pipe.pipeline.output_link import Lent, OutputGroup
 
 if TYPE_CHECKING:
+    from pixie_pipe.pipeline.frames import Buffer
     from pixie_pipe.pipeline.messages import OutputEdge
+    from pixie_pipe.pipeline.shared_memory import SharedMemory
+
+SHARED_BYTES: Final = 1 << 15
+"""Smaller frames travel behind their header: that costs less than sharing them."""
 
 
 class Outbox:
@@ -31,15 +39,29 @@ class Outbox:
         Name of the process.
     socket
         The PULL socket for acknowledgements, bound.
+    memory
+        Memory that consumers on this host can read; None: all data travel.
+    shared_bytes
+        Size of a frame from which on it is shared.
     """
 
     def __init__(
-        self, context: zmq.Context[Any], name: str, socket: zmq.Socket[Any]
+        self,
+        context: zmq.Context[Any],
+        name: str,
+        socket: zmq.Socket[Any],
+        memory: SharedMemory | None = None,
+        *,
+        shared_bytes: int = SHARED_BYTES,
     ) -> None:
         self._context = context
         self._name = name
         self.socket = socket
         self.groups: list[OutputGroup] = []
+        self._memory = memory
+        self._shared_bytes = shared_bytes
+        self._pool = BufferPool(memory.allocate if memory is not None else None)
+        self._lent: Lent = {}
         self._order = -1
         self._held: tuple[Packed, Origin | None] | None = None
         self.counts = Counts()
@@ -47,7 +69,9 @@ class Outbox:
     def connect(self, edges: Iterable[OutputEdge]) -> None:
         """Take these consumers."""
         self.close_links()
-        self.groups = [OutputGroup(self._context, self._name, edge) for edge in edges]
+        self.groups = [
+            OutputGroup(self._context, self._name, edge, self._lent) for edge in edges
+        ]
 
     def begin(self, run: int) -> None:
         """Begin a run."""
@@ -80,12 +104,46 @@ class Outbox:
         self.counts.bytes += packed.nbytes
         self.counts.words += packed.words
         self.counts.events += packed.events
+        packed = self._placed(packed)
         if self._order < 0:
             self._offer(packed, origin, order=-1, last=True)
             return
         if self._held is not None:
             self._offer(*self._held, order=self._order, last=False)
         self._held = (packed, origin)
+
+    def _placed(self, packed: Packed) -> Packed:
+        """Note where the arrays lie in shared memory; copy there what does not."""
+        memory = self._memory
+        if (
+            memory is None
+            or packed.nbytes < self._shared_bytes
+            or not any(group.is_local for group in self.groups)
+        ):
+            return packed
+        arrays = [np.asarray(buffer) for buffer in packed.buffers]
+        places = [memory.place_of(array) if array.size else 0 for array in arrays]
+        strangers = [n for n, place in enumerate(places) if place is None]
+        if strangers:
+            sizes = [-(-arrays[n].nbytes // CACHE_LINE) * CACHE_LINE for n in strangers]
+            slab = self._pool.take(sum(sizes))
+            start = memory.place_of(slab)
+            if start is None:
+                return packed
+            begin = 0
+            for n, size in zip(strangers, sizes, strict=True):
+                array = arrays[n]
+                part = slab[begin : begin + array.nbytes]
+                part[:] = array.reshape(-1).view(np.uint8)
+                arrays[n], places[n] = part, start + begin
+                begin += size
+        buffers: list[Buffer] = list(arrays)
+        return replace(
+            packed,
+            buffers=buffers,
+            memory=memory.name,
+            places=[place for place in places if place is not None],
+        )
 
     def _offer(
         self, packed: Packed, origin: Origin | None, *, order: int, last: bool
@@ -117,9 +175,13 @@ class Outbox:
             ack = decode_ack(data)
             if ack.consumer in links:
                 links[ack.consumer].acknowledge(ack)
+            else:
+                for run, number in ack.released:
+                    self._lent.pop((ack.consumer, run, number), None)
 
     def cut(self, task: str) -> None:
         """Give a process up that is gone."""
+        self._forget(task)
         for group in self.groups:
             if task in group.links:
                 group.links[task].cut()
@@ -132,9 +194,15 @@ class Outbox:
 
     def resume(self, task: str, address: str) -> None:
         """Send to a new process what the old one had not acknowledged."""
+        self._forget(task)
         for group in self.groups:
             if task in group.links:
                 group.links[task].resume(address)
+
+    def _forget(self, task: str) -> None:
+        """Take back what a process looked at that is gone."""
+        for key in [key for key in self._lent if key[0] == task]:
+            del self._lent[key]
 
     @property
     def is_done(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from pixie_pipe.pipeline.frames import (
     END,
     FRAME_VERSION,
     NOTHING,
+    Buffer,
     EndBody,
     Header,
     Packed,
@@ -37,6 +38,11 @@ class _Kept:
     sequence: int
     parts: list[Any]
     nbytes: int
+    shared: Sequence[Buffer] = ()
+
+
+Lent = dict[tuple[str, int, int], Sequence[Any]]
+"""Arrays in shared memory that must not be used again, by consumer, run and number."""
 
 
 class OutputLink:
@@ -52,6 +58,8 @@ class OutputLink:
         The receiving process.
     window_bytes
         Bytes that may be unacknowledged. A larger frame goes alone.
+    lent
+        Where to note what the receiver looks at although it has acknowledged it.
     """
 
     def __init__(
@@ -60,6 +68,7 @@ class OutputLink:
         source: str,
         target: OutputAddress,
         window_bytes: int,
+        lent: Lent | None = None,
     ) -> None:
         self._context = context
         self._source = source
@@ -67,6 +76,9 @@ class OutputLink:
         self._window = window_bytes
         self._socket = self._connect()
         self._kept: deque[_Kept] = deque()
+        # Given up, but perhaps looked at: not used again before the next run.
+        self._abandoned: list[_Kept] = []
+        self._lent: Lent = {} if lent is None else lent
         self._run = 0
         self.alive = True
         self.sequence = 0
@@ -79,13 +91,19 @@ class OutputLink:
         return socket
 
     def begin(self, run: int) -> None:
-        """Begin a run: numbers start at 0."""
+        """Begin a run: numbers start at 0. The receivers have begun it before."""
         self._run = run
         self._kept.clear()
+        self._abandoned.clear()
         self.alive = True
         self.sequence = 0
         self.outstanding_bytes = 0
         self.counts = Counts()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the receiver is on this host."""
+        return self.target.address.startswith("ipc:")
 
     @property
     def outstanding(self) -> int:
@@ -106,6 +124,7 @@ class OutputLink:
         tallies: Tallies | None = None,
     ) -> None:
         """Send a frame. Its arrays must not change from now on."""
+        is_shared = bool(packed.memory) and self.is_local
         header = Header(
             version=FRAME_VERSION,
             source=self._source,
@@ -120,9 +139,15 @@ class OutputLink:
             tallies=[(*key, tally) for key, tally in (tallies or {}).items()],
             words=packed.words,
             events=packed.events,
+            memory=packed.memory if is_shared else "",
+            places=list(packed.places) if is_shared else [],
         )
-        parts = [encode_header(header), *map(_bytes_of, packed.buffers)]
+        parts: list[Any] = [encode_header(header)]
         kept = _Kept(self.sequence, parts, packed.nbytes)
+        if is_shared:
+            kept.shared = packed.buffers
+        else:
+            parts += map(_bytes_of, packed.buffers)
         self.sequence += 1
         self._kept.append(kept)
         self.outstanding_bytes += kept.nbytes
@@ -139,10 +164,15 @@ class OutputLink:
 
     def acknowledge(self, ack: Ack) -> None:
         """Let go of all frames up to the acknowledged one."""
+        for run, number in ack.released:
+            self._lent.pop((ack.consumer, run, number), None)
         if ack.run != self._run:
             return
         while self._kept and self._kept[0].sequence <= ack.sequence:
-            self.outstanding_bytes -= self._kept.popleft().nbytes
+            kept = self._kept.popleft()
+            self.outstanding_bytes -= kept.nbytes
+            if ack.is_held and kept.sequence == ack.sequence:
+                self._lent[ack.consumer, ack.run, ack.sequence] = kept.shared
 
     def resume(self, address: str) -> None:
         """Connect to a new process in place of the old one and send again."""
@@ -153,8 +183,9 @@ class OutputLink:
             self._transmit(kept)
 
     def cut(self) -> None:
-        """Give the receiver up: it is gone for good."""
+        """Give the receiver up: it gets nothing more in this run."""
         self.alive = False
+        self._abandoned += self._kept
         self._kept.clear()
         self.outstanding_bytes = 0
 
@@ -178,14 +209,20 @@ class OutputGroup:
         As for `OutputLink`.
     edge
         The consumer.
+    lent
+        As for `OutputLink`.
     """
 
     def __init__(
-        self, context: zmq.Context[Any], source: str, edge: OutputEdge
+        self,
+        context: zmq.Context[Any],
+        source: str,
+        edge: OutputEdge,
+        lent: Lent | None = None,
     ) -> None:
         self.edge = edge
         self.links = {
-            target.task: OutputLink(context, source, target, edge.window_bytes)
+            target.task: OutputLink(context, source, target, edge.window_bytes, lent)
             for target in edge.addresses
         }
         self._order = 0
@@ -199,6 +236,11 @@ class OutputGroup:
         self.dropped = Counts()
         for link in self.links.values():
             link.begin(run)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether any of the receivers is on this host."""
+        return any(link.is_local for link in self.links.values())
 
     @property
     def is_pool(self) -> bool:

@@ -1,4 +1,4 @@
-"""The private directory of a pipeline: socket files, and states of tasks.
+"""The private directory of a pipeline: sockets, shared memory, states of tasks.
 
 It is made for one pipeline, closed to other users, and removed at its end. What a
 killed pipeline left is removed by the next one.
@@ -26,6 +26,9 @@ PREFIX: Final = "pixie_pipe-"
 # A path of a socket may have 107 bytes on Linux (unix(7)); names of tasks need room.
 _LONGEST: Final = 60
 
+# A file system in memory, where Linux has one for everybody.
+_MEMORY: Final = "/dev/shm"  # noqa: S108 - as above
+
 _OWNER: Final = "owner"
 
 
@@ -47,10 +50,12 @@ def make_runtime_directory() -> Path:
 
 
 def _parent() -> Path:
-    wanted = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-    path = Path(wanted)
-    usable = path.is_dir() and os.access(path, os.W_OK) and len(wanted) <= _LONGEST
-    return path if usable else Path("/tmp")  # noqa: S108 - mkdtemp makes it private
+    for wanted in (os.environ.get("XDG_RUNTIME_DIR"), _MEMORY, tempfile.gettempdir()):
+        if wanted and len(wanted) <= _LONGEST:
+            path = Path(wanted)
+            if path.is_dir() and os.access(path, os.W_OK):
+                return path
+    return Path("/tmp")  # noqa: S108 - mkdtemp makes it private
 
 
 def remove_stale(parent: Path) -> None:

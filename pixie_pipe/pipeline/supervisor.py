@@ -36,6 +36,7 @@ from pixie_pipe.pipeline.messages import (
     encode_control,
 )
 from pixie_pipe.pipeline.runtime_directory import make_runtime_directory, remove
+from pixie_pipe.pipeline.shared_memory import memory_file
 
 if TYPE_CHECKING:
     from pixie_pipe.pipeline.graph import Node
@@ -230,6 +231,9 @@ class Supervisor:
                 if record is not None:
                     record.task.join()
                     record.task.close()
+                    if self._transport == "ipc":
+                        # Between runs nobody needs to look into it any more.
+                        memory_file(record.task.bind_data).unlink(missing_ok=True)
 
     def close(self) -> None:
         """End the thread, and remove the private directory."""

@@ -549,7 +549,7 @@ class Work:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.rows: Counter[str] = Counter()
-        merged, copied = _held.merged, _held._copied
+        merged, copied = _held.merged, _held.copied
         unsafe = vars(HeldBatch)["unsafe_ps"].fget
 
         def counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -561,7 +561,7 @@ class Work:
             return call
 
         monkeypatch.setattr(time_sorter, "merged", counted("merged", merged))
-        monkeypatch.setattr(_held, "_copied", counted("copied", copied))
+        monkeypatch.setattr(_held, "copied", counted("copied", copied))
         self._unsafe = counted("unsafe", unsafe)
         monkeypatch.setattr(HeldBatch, "unsafe_ps", property(self._unsafe))
 

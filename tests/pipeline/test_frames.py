@@ -24,6 +24,7 @@ from pixie_pipe.pipeline.data import (
 )
 from pixie_pipe.pipeline.frames import (
     END,
+    FRAME_VERSION,
     MAX_HEADER_BYTES,
     NOTHING,
     EndBody,
@@ -264,10 +265,10 @@ def test_what_is_no_header_is_refused_with_the_reason(data, texts):
         assert text in str(caught.value)
 
 
-@pytest.mark.parametrize("version", [0, 2, 99])
+@pytest.mark.parametrize("version", [0, FRAME_VERSION - 1, FRAME_VERSION + 1, 99])
 def test_another_version_is_refused(version):
     with pytest.raises(
-        FrameError, match=f"version {version}, expected 1; use the same"
+        FrameError, match=f"version {version}, expected {FRAME_VERSION}; use the same"
     ):
         decode_header(encode_header(header_of(pack([1]), version=version)))
 

@@ -18,6 +18,7 @@ from pixie_pipe.pipeline.frames import (
 from pixie_pipe.pipeline.links import address_of, decode_ack
 from tests.support.wire import (
     QUIET_MS,
+    TRANSPORTS,
     WAIT_MS,
     Net,
     Receiver,
@@ -31,7 +32,7 @@ from tests.support.wire import (
 )
 
 
-@pytest.fixture(params=["ipc", "tcp"])
+@pytest.fixture(params=TRANSPORTS)
 def net(request, tmp_path_factory):
     made = Net(request.param, tmp_path_factory.mktemp("net"))
     yield made

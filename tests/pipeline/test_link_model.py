@@ -49,10 +49,12 @@ class Wire(RuleBasedStateMachine):
     before it acknowledges, as one with checkpoints does.
     """
 
+    transport = "ipc"
+
     def __init__(self) -> None:
         super().__init__()
         self.directory = Path(tempfile.mkdtemp())
-        self.net = Net("ipc", self.directory)
+        self.net = Net(self.transport, self.directory)
         self.sender = self.net.sender()
         self.acks = self.net.bound()
         self.sent: list[int] = []
@@ -237,5 +239,13 @@ class Wire(RuleBasedStateMachine):
         assert self.sender.outbox.outstanding_bytes == 0
 
 
-Wire.TestCase.settings = settings(max_examples=40, stateful_step_count=30)
+class SharedWire(Wire):
+    """The same with arrays in shared memory."""
+
+    transport = "shared"
+
+
+for machine in (Wire, SharedWire):
+    machine.TestCase.settings = settings(max_examples=40, stateful_step_count=30)
 TestWire = Wire.TestCase
+TestSharedWire = SharedWire.TestCase

@@ -18,12 +18,12 @@ from pixie_pipe.pipeline.links import (
     encode_ack,
 )
 from pixie_pipe.pipeline.messages import OutputAddress, OutputEdge
-from tests.support.wire import Net, Receiver, Sender
+from tests.support.wire import TRANSPORTS, Net, Receiver, Sender
 
 KIB = np.zeros(1024, np.uint8)
 
 
-@pytest.fixture(params=["ipc", "tcp"])
+@pytest.fixture(params=TRANSPORTS)
 def net(request, tmp_path_factory):
     made = Net(request.param, tmp_path_factory.mktemp("net"))
     yield made

@@ -15,12 +15,12 @@ from pixie_pipe.pipeline.frames import END, NOTHING, end_of, pack, unpack
 from pixie_pipe.pipeline.links import Ack, address_of, encode_ack
 from pixie_pipe.pipeline.messages import OutputAddress, OutputEdge
 from pixie_pipe.pipeline.output_link import OutputGroup, OutputLink
-from tests.support.wire import QUIET_MS, WAIT_MS, Net, header_in
+from tests.support.wire import QUIET_MS, TRANSPORTS, WAIT_MS, Net, header_in
 
 KIB = np.zeros(1024, np.uint8)
 
 
-@pytest.fixture(params=["ipc", "tcp"])
+@pytest.fixture(params=TRANSPORTS)
 def net(request, tmp_path_factory):
     made = Net(request.param, tmp_path_factory.mktemp("net"))
     yield made
@@ -386,4 +386,4 @@ def test_kinds_that_the_consumer_does_not_want_are_left_out(net):
 
 
 def test_acknowledgements_are_a_fixed_form():
-    assert encode_ack(Ack("c", 1, 2)) == b"\x93\xa1c\x01\x02"
+    assert encode_ack(Ack("c", 1, 2)) == b"\x95\xa1c\x01\x02\xc2\x90"

@@ -17,6 +17,7 @@ from pixie_pipe.pipeline.frames import (
     pack_nothing,
 )
 from tests.support.wire import (
+    TRANSPORTS,
     Net,
     Receiver,
     come,
@@ -26,7 +27,7 @@ from tests.support.wire import (
 )
 
 
-@pytest.fixture(params=["ipc", "tcp"])
+@pytest.fixture(params=TRANSPORTS)
 def net(request, tmp_path_factory):
     made = Net(request.param, tmp_path_factory.mktemp("net"))
     yield made

@@ -13,7 +13,7 @@ import zmq
 import tests.support.pipeline_tasks
 import tests.support.wire_tasks  # noqa: F401 - registers the tasks
 from pixie_pipe.pipeline import supervisor
-from pixie_pipe.pipeline.frames import EndBody, pack, pack_end
+from pixie_pipe.pipeline.frames import FRAME_VERSION, EndBody, pack, pack_end
 from pixie_pipe.pipeline.messages import Error, Finished, Status, encode_control
 from tests.support.wire import body, frame_of
 
@@ -203,8 +203,8 @@ BAD_FRAMES = {
     "no header": ([b"GET / HTTP/1.1", b""], "the header of a frame cannot be read"),
     "nothing": ([b""], "the header of a frame cannot be read"),
     "newer": (
-        frame_of(pack([1]), source="Numbers", version=2),
-        "version 2, expected 1",
+        frame_of(pack([1]), source="Numbers", version=FRAME_VERSION + 1),
+        f"version {FRAME_VERSION + 1}, expected {FRAME_VERSION}",
     ),
     "stranger": (
         frame_of(pack([1]), source="nobody"),

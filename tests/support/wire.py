@@ -35,6 +35,7 @@ from pixie_pipe.pipeline.input_port import Arrived, InputPort
 from pixie_pipe.pipeline.links import address_of, data_socket, decode_ack
 from pixie_pipe.pipeline.messages import InputEdge, OutputAddress, OutputEdge
 from pixie_pipe.pipeline.outbox import Outbox
+from pixie_pipe.pipeline.shared_memory import SUFFIX, SharedMemory, SharedViews
 
 WAIT_MS = 60_000
 """Time that something may take on a busy machine before a test gives up."""
@@ -43,6 +44,10 @@ QUIET_MS = 20
 """Time in which nothing must come. It may be too short, but never makes a test fail."""
 
 UNBOUNDED = 1 << 40
+
+
+TRANSPORTS = ("ipc", "tcp", "shared")
+"""``shared`` is ipc with arrays in shared memory, the smallest ones, too."""
 
 
 class Closable(Protocol):
@@ -63,6 +68,17 @@ class Net:
         self._directory = directory
         self._number = itertools.count()
         self._open: list[Closable] = []
+
+    def memory(self, name: str) -> SharedMemory | None:
+        """Return memory that a sender shares, if data go that way."""
+        if self._transport != "shared":
+            return None
+        path = self._directory / f"{name}.{next(self._number)}{SUFFIX}"
+        return self.keep(SharedMemory(path))
+
+    def views(self) -> SharedViews | None:
+        """Return what a receiver reads shared memory with."""
+        return SharedViews(self._directory) if self._transport == "shared" else None
 
     def bound(self, kind: int = zmq.PULL) -> zmq.Socket[Any]:
         """Return a socket with an address of its own."""
@@ -105,7 +121,9 @@ class Sender:
     def __init__(self, net: Net, name: str) -> None:
         self.name = name
         self.acks = net.bound()
-        self.outbox = Outbox(net.context, name, self.acks)
+        self.outbox = Outbox(
+            net.context, name, self.acks, net.memory(name), shared_bytes=1
+        )
 
     def connect(
         self,
@@ -147,7 +165,7 @@ class Receiver:
         self.name = name
         self.data = net.bound()
         self.address = address_of(self.data)
-        self.port = InputPort(net.context, name, self.data)
+        self.port = InputPort(net.context, name, self.data, net.views())
 
     def connect(self, senders: Iterable[Sender], *, is_pool: bool = False) -> None:
         """Take these producers, or the workers of one."""
