@@ -243,3 +243,15 @@ def test_in_a_pipeline_all_words_arrive(tmp_path):
     for name, array in words.items():
         arrived = np.fromfile(tmp_path / f"{name}.words", np.uint32)
         np.testing.assert_array_equal(arrived, array)
+
+
+def test_a_file_that_becomes_shorter_is_told(tmp_path):
+    path = tmp_path / "a.bin"
+    words_of(4000).tofile(path)
+    size = path.stat().st_size
+    run = SourceRun(LoadFiles, files=[str(path)], frame_kb=1, **LAYOUT).start()
+    run.task.do_work(None)
+    with path.open("r+b") as file:
+        file.truncate(size // 2)
+    with pytest.raises(RawFileError, match=f"ended after {size // 2} bytes, but had"):
+        run.work()
