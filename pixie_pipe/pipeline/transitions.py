@@ -158,6 +158,8 @@ class Transitions:
         order = [name for name in reversed(self._graph.in_order()) if name in active]
         try:
             for name in order:
+                if run.reasons:
+                    raise Error(f"cannot start: {'; '.join(run.reasons)}")
                 run.active.update(active[name].processes)
                 self.command(
                     {
@@ -168,14 +170,15 @@ class Transitions:
                     },
                     "start",
                 )
-                with supervisor.changed:
-                    if run.reasons:
-                        raise Error(f"cannot start: {'; '.join(run.reasons)}")
-                    run.begun = name == order[-1]
         except BaseException:
             self._control.run = None
             self.to_waiting(run, abandon=True)
             raise
+        with supervisor.changed:
+            run.begun = True
+            if run.reasons:
+                # Those that started last have not been asked to end yet.
+                self._control.stop_sources()
 
     def stop_sources(self, run: Run) -> None:
         """Ask those that make data to end, if the run goes on."""

@@ -256,7 +256,7 @@ def test_a_line_without_a_source_says_what_could_be_in_front():
     assert problem.missing_input
     assert problem.text == (
         "ConvertToEvents reads chunks, but nothing is linked to it and it is no "
-        "source, or put a source in front of it (LoadFiles, DummyData, TakeData)"
+        "source: put a source in front of it (LoadFiles, DummyData, TakeData)"
     )
 
 
@@ -266,7 +266,7 @@ def test_a_reader_without_input_names_the_task_that_could_feed_it():
     assert problem.missing_input
     assert problem.text == (
         "ConvertToEvents reads chunks, but nothing is linked to it and it is no "
-        "source; link it with GatherData, or put a source in front of it (LoadFiles, "
+        "source: link it with GatherData, or put a source in front of it (LoadFiles, "
         "DummyData, TakeData)"
     )
 

@@ -33,6 +33,8 @@ def _forget_tasks(monkeypatch):
     path, known = list(pixie_pipe.tasks.__path__), dict(Task.class_registry)
     modules = set(sys.modules)
     monkeypatch.setattr(sys, "path", list(sys.path))
+    # Other tests add directories of their own.
+    pixie_pipe.tasks.__path__[:] = path[:1]
     yield
     pixie_pipe.tasks.__path__[:] = path
     Task.class_registry.clear()
