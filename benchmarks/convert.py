@@ -123,9 +123,10 @@ def measure(small: Path, raw: Path, compression: str) -> Round:
     return Round(**json.loads(done.stdout))
 
 
-def spread(values: list[float]) -> str:
+def spread(values: list[float], digits: int = 1) -> str:
     """Return median, smallest and largest."""
-    return f"{statistics.median(values):6.1f} ({min(values):.1f}-{max(values):.1f})"
+    middle, least, most = statistics.median(values), min(values), max(values)
+    return f"{middle:6.{digits}f} ({least:.{digits}f}-{most:.{digits}f})"
 
 
 def main() -> None:

@@ -129,14 +129,16 @@ def measure_speed(name: str, raw: Path, events: int, output: Path, rounds: int) 
         alone.append(convert_once(raw, output))
     size = raw.stat().st_size
     print(f"{name}: {events / MILLION:g} M events, {size / 1e9:.2f} GB")
-    print("  ready, s               ", spread([run.ready for run in runs]))
+    print("  ready, s               ", spread([run.ready for run in runs], 2))
     print("  M events/s             ", spread([events / r.seconds / 1e6 for r in runs]))
-    print("  GB/s                   ", spread([size / r.seconds / 1e9 for r in runs]))
+    print(
+        "  GB/s                   ", spread([size / r.seconds / 1e9 for r in runs], 2)
+    )
     ratios = [one / run.seconds for one, run in zip(alone, runs, strict=True)]
-    print("  ratio to convert alone ", spread(ratios))
+    print("  ratio to convert alone ", spread(ratios, 2))
     for task in TASKS:
         seconds = [run.cpu[task] * 1e9 / size for run in runs]
-        print(f"  {task:16} CPU s/GB", spread(seconds), flush=True)
+        print(f"  {task:16} CPU s/GB", spread(seconds, 2), flush=True)
 
 
 def measure_memory(folder: Path, output: Path) -> None:
