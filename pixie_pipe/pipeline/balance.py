@@ -93,6 +93,10 @@ class RunBalance:
             text += " (DOES NOT CLOSE: " + "; ".join(self.problems) + ")"
         return text
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # noqa: ANN401, FBT001
+        """Show the sentence at an IPython prompt."""
+        printer.text(str(self))
+
     @classmethod
     def of(
         cls,

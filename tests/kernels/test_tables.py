@@ -50,8 +50,9 @@ def test_tables_of_other_columns(kind):
     assert concatenated(tables).equals(Events.concatenate(tables))
 
 
-def test_tables_in_use_are_not_overwritten():
-    tables = [some(9000, seed=seed) for seed in range(20)]
+@pytest.mark.parametrize("kind", KINDS)
+def test_tables_in_use_are_not_overwritten(kind):
+    tables = [some(9000, kind, seed) for seed in range(20)]
     rows = np.arange(18_000)[::-1]
     pairs = list(pairwise(tables))
     found = [reordered(concatenated(pair), rows) for pair in pairs]
@@ -59,8 +60,9 @@ def test_tables_in_use_are_not_overwritten():
         assert table.equals(Events.concatenate(pair)[::-1])
 
 
-def test_memory_is_used_again():
-    tables = [some(9000), some(9000)]
+@pytest.mark.parametrize("kind", KINDS)
+def test_memory_is_used_again(kind):
+    tables = [some(9000, kind), some(9000, kind)]
 
     def address() -> int:
         address: int = concatenated(tables).crate.ctypes.data

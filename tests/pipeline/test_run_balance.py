@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from IPython.lib.pretty import pretty
+
 from pixie_pipe.pipeline import Status
+from pixie_pipe.pipeline.balance import RunBalance
 
 
 def test_that_of_a_killed_run_does_not_close(make_pipeline):
@@ -32,3 +35,8 @@ def test_tasks_that_do_not_take_part_do_not_count(make_pipeline):
     pipe.start()
     pipe.stop()
     assert pipe.balance().closes, pipe.balance()
+
+
+def test_a_prompt_shows_it_as_a_sentence():
+    balance = RunBalance(words_read=8, words_decoded=4, words_rejected=4)
+    assert pretty(balance) == "8 words read = 4 decoded + 4 rejected + 0 left over"
