@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from IPython.lib.pretty import pretty
 
+import tests.support.api_tasks  # noqa: F401 - registers the tasks
 from pixie_pipe.pipeline import Status
 from pixie_pipe.pipeline.balance import RunBalance
 
