@@ -29,16 +29,6 @@ class CommandPipeline(Pipeline):
         sys.stderr.write(f"[{name}] {string}\n" if name else f"{string}\n")
         sys.stderr.flush()
 
-    def handle_error(self, name: str, err: Error) -> None:  # noqa: ARG002 - it knows
-        """Print the error of a task; its traceback is in the log of the run."""
-        sys.stderr.write(f"{err}\n")
-        sys.stderr.flush()
-
-    @property
-    def last_balance(self) -> RunBalance:
-        """Balance of the run that ended last, with all that went wrong in it."""
-        return self._keeper.last_balance
-
 
 class Interrupts:
     """Makes a KeyboardInterrupt of Ctrl-C and of SIGTERM, and notes which it was.
@@ -211,7 +201,7 @@ def _run(
     except KeyboardInterrupt:
         pipeline.kill()
     seconds = time.monotonic() - begin
-    balance = pipeline.last_balance
+    balance = pipeline.balance()
     return Summary(
         directory=pipeline.run_directory,
         seconds=seconds,

@@ -170,6 +170,8 @@ def test_a_task_that_fails_makes_the_run_incomplete(run_process, tmp_path):
     assert "NOT COMPLETE" in done.stdout
     assert "the run is not complete: " in done.stderr
     assert "no such luck" in done.stderr
+    # Where it happened, too.
+    assert 'raise ValueError("no such luck")' in done.stderr
     record = record_of(tmp_path)
     assert record["state"] == "incomplete"
     assert any("no such luck" in reason for reason in record["reasons"])
