@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,28 @@ class BufferPool:
         lent = np.frombuffer(slab.data, np.uint8)
         weakref.finalize(lent, self._give_back, exponent, slab).atexit = False
         return lent
+
+    def take_parts(self, sizes: Sequence[int]) -> list[NDArray[np.uint8]]:
+        """Return memory for several arrays, one behind the other.
+
+        Parameters
+        ----------
+        sizes
+            Bytes of each.
+
+        Returns
+        -------
+        list of ndarray
+            With any content, each of just its size and from a cache line on.
+        """
+        starts = [0]
+        for size in sizes:
+            starts.append(starts[-1] + -(-size // CACHE_LINE) * CACHE_LINE)
+        slab = self.take(starts.pop())
+        return [
+            slab[start : start + size]
+            for start, size in zip(starts, sizes, strict=True)
+        ]
 
     def _give_back(self, exponent: int, slab: NDArray[np.uint8]) -> None:
         free = self._free[exponent]

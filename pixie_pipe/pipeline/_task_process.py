@@ -29,7 +29,7 @@ from pixie_pipe.pipeline.messages import (
     Status,
     Stop,
 )
-from pixie_pipe.pipeline.parameters import ParameterError, check_parameters
+from pixie_pipe.pipeline.parameters import ParameterError, checked_parameters
 
 if TYPE_CHECKING:
     from pixie_pipe.pipeline.checkpoint import Checkpoint
@@ -222,9 +222,7 @@ class TaskProcess(TaskWork, ForkServerProcess):
         ParameterError
             If a name or a value is wrong; nothing is changed then.
         """
-        right, problems = check_parameters(self.parameters, config, self.name)
-        if problems:
-            raise ParameterError("; ".join(text for _, text in problems))
+        right = checked_parameters(self.parameters, config, self.name)
         before = dict(vars(self.config))
         vars(self.config).update(right)
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pixie_pipe.pipeline.messages import Status
 from pixie_pipe.pipeline.parameters import (
     ParameterError,
-    check_parameters,
+    checked_parameters,
     suggestion,
 )
 
@@ -75,11 +75,7 @@ class TaskHandle:
 
     def configure(self, **values: Any) -> None:
         """Give values of parameters; see `Pipeline.configure`."""
-        right, problems = check_parameters(
-            self.node.kind.parameters, values, self._name
-        )
-        if problems:
-            raise ParameterError("; ".join(text for _, text in problems))
+        right = checked_parameters(self.node.kind.parameters, values, self._name)
         self._pipeline.change({self._name: right})
 
     def _records(self) -> list[Any]:

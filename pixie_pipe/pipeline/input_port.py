@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
-from pixie_pipe.buffers import CACHE_LINE, BufferPool
+from pixie_pipe.buffers import BufferPool
 from pixie_pipe.pipeline.data import Counts
 from pixie_pipe.pipeline.frames import (
     END,
@@ -309,16 +309,10 @@ class InputPort:
         """Return the arrays of a frame; copies if the task keeps what it gets."""
         if not (frame.link.copies and frame.shared):
             return frame.buffers
-        sizes = [-(-size // CACHE_LINE) * CACHE_LINE for size in frame.header.sizes]
-        slab = self._pool.take(sum(sizes))
-        copies = []
-        start = 0
-        for array, size in zip(frame.shared, sizes, strict=True):
-            copy = slab[start : start + array.size]
+        copies = self._pool.take_parts(frame.header.sizes)
+        for copy, array in zip(copies, frame.shared, strict=True):
             copy[:] = array
-            copies.append(copy.data)
-            start += size
-        return copies
+        return [copy.data for copy in copies]
 
     def acknowledge(self, frame: Arrived) -> None:
         """Tell the sender that a frame is done with.

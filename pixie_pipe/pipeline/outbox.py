@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import zmq
 
-from pixie_pipe.buffers import CACHE_LINE, BufferPool
+from pixie_pipe.buffers import BufferPool
 from pixie_pipe.pipeline.data import Counts, Origin, Tally
 from pixie_pipe.pipeline.frames import Packed, pack_nothing
 from pixie_pipe.pipeline.links import decode_ack
@@ -125,18 +125,12 @@ class Outbox:
         places = [memory.place_of(array) if array.size else 0 for array in arrays]
         strangers = [n for n, place in enumerate(places) if place is None]
         if strangers:
-            sizes = [-(-arrays[n].nbytes // CACHE_LINE) * CACHE_LINE for n in strangers]
-            slab = self._pool.take(sum(sizes))
-            start = memory.place_of(slab)
-            if start is None:
+            parts = self._pool.take_parts([arrays[n].nbytes for n in strangers])
+            if memory.place_of(parts[0]) is None:
                 return packed
-            begin = 0
-            for n, size in zip(strangers, sizes, strict=True):
-                array = arrays[n]
-                part = slab[begin : begin + array.nbytes]
-                part[:] = array.reshape(-1).view(np.uint8)
-                arrays[n], places[n] = part, start + begin
-                begin += size
+            for n, part in zip(strangers, parts, strict=True):
+                part[:] = arrays[n].reshape(-1).view(np.uint8)
+                arrays[n], places[n] = part, memory.place_of(part)
         buffers: list[Buffer] = list(arrays)
         return replace(
             packed,

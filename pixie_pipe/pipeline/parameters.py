@@ -223,6 +223,22 @@ def check_parameters(
     return right, problems
 
 
+def checked_parameters(
+    known: Mapping[str, Parameter], values: Mapping[str, Any], task: str
+) -> dict[str, Any]:
+    """Return the values given for a task, as `check_parameters`, if all are right.
+
+    Raises
+    ------
+    ParameterError
+        If a name or a value is wrong; the text tells all that are.
+    """
+    right, problems = check_parameters(known, values, task)
+    if problems:
+        raise ParameterError("; ".join(text for _, text in problems))
+    return right
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return ``; did you mean ...?`` for a name that is nearly known, or nothing."""
     names = list(known)

@@ -32,6 +32,7 @@ from pixie_pipe.pipeline.messages import (
 from pixie_pipe.pipeline.parameters import (
     ParameterError,
     check_parameters,
+    checked_parameters,
 )
 from pixie_pipe.pipeline.registry import add_search_path, find_class
 from pixie_pipe.pipeline.run_control import Run, RunControl
@@ -168,9 +169,7 @@ class Pipeline(PipelineNews):
             )
         if label in self.graph.nodes:
             raise ValueError(f"there is a task {label!r} already, choose another name")
-        values, problems = check_parameters(kind.parameters, parameters, label)
-        if problems:
-            raise ParameterError("; ".join(text for _, text in problems))
+        values = checked_parameters(kind.parameters, parameters, label)
         node = Node(label, kind, values, workers, Role(role or kind.role))
         self.graph.nodes[label] = node
         producers = [after] if isinstance(after, str) else list(after or ())

@@ -323,4 +323,4 @@ class RunControl:
         """Return what is of use to a consumer; one in the middle passes all on."""
         if consumer.kind.reads is None or self.graph.outputs(consumer.name):
             return None
-        return [str(port.kind) for port in consumer.kind.reads] + ["end"]
+        return [str(port.kind) for port in consumer.kind.reads]
