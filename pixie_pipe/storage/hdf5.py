@@ -65,7 +65,7 @@ def _filters(compression: str) -> dict[str, Any]:
 
 
 def _compress(compression: str) -> Compress | None:
-    """Return what does the work of the filters without the library, if anything."""
+    """Return what does the work of the filters without the library, or None."""
     if compression == "bitshuffle-lz4":
         return chunk_compressor()
     return as_it_is if compression == "none" else None

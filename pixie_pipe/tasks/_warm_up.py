@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pixie_pipe.buffers import BufferPool
 from pixie_pipe.events import Events
+from pixie_pipe.kernels.bitshuffle import compress, most_compressed_bytes
 from pixie_pipe.kernels.histogram import ChannelHistograms
 from pixie_pipe.kernels.time_order import time_order
 from pixie_pipe.kernels.time_shift import shift_timestamps
@@ -49,6 +50,9 @@ def warm_up() -> None:
             _sort(each)
     ChannelHistograms(1).fill(arrived)
     _order()
+    compress(
+        events.energy, np.zeros(most_compressed_bytes(events.energy.nbytes), np.uint8)
+    )
 
 
 def _some_events() -> Events:

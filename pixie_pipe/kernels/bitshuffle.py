@@ -1,0 +1,242 @@
+"""Bitshuffle and LZ4 as one kernel: how columns of events are compressed.
+
+Bitshuffle brings the bits of equal weight of a block of values together, in a *plane*
+for each. In what a digitizer writes, a plane is either noise, which no LZ4 makes
+smaller, or constant over long stretches. So the only repetitions that are looked for
+are runs of one byte. Compared with the search for any repetition the result is 0 to 4 %
+larger, and made in a third to half the time. Any reader of the format can read it.
+
+Formats: a chunk of bitshuffle as its HDF5 filter stores it (number 32008; K. Masui et
+al., Astronomy and Computing 12 (2015) 181), and the blocks of LZ4 (lz4_Block_format.md
+of the LZ4 project).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixie_pipe._jit import jit
+from pixie_pipe.errors import PixiePipeError
+
+BLOCK_BYTES: Final = 8192
+"""Bytes of values that are shuffled together, as in bitshuffle by default."""
+
+ITEM_SIZES: Final = (1, 2, 4, 8)
+
+_LENGTH_BYTES: Final = 4
+"""Before each block: the bytes that it was compressed to, big-endian."""
+
+# LZ4: a match is four bytes at least, begins twelve bytes before the end at the latest
+# and leaves five; lengths from 15 on continue in further bytes.
+_LEAST_MATCH: Final = 4
+_LAST_MATCH_START: Final = 12
+_LAST_LITERALS: Final = 5
+_LENGTH_IN_TOKEN: Final = 15
+
+u8 = np.uint8
+u16 = np.uint16
+u64 = np.uint64
+
+
+class CompressionError(PixiePipeError, ValueError):
+    """Values that cannot be compressed, or no room for the result."""
+
+
+def most_compressed_bytes(nbytes: int) -> int:
+    """Return how many bytes `compress` may need for values of so many bytes."""
+    blocks = nbytes // BLOCK_BYTES + 1
+    # LZ4's own bound: a token, and one more byte for 255 of literals.
+    return nbytes + nbytes // 255 + blocks * (16 + _LENGTH_BYTES)
+
+
+def compress(values: NDArray[Any], target: NDArray[np.uint8]) -> int:
+    """Compress values block by block.
+
+    Parameters
+    ----------
+    values
+        C-contiguous, of 1, 2, 4 or 8 bytes each, any shape. A last block that is not
+        full is smaller; up to seven values behind it are stored as they are.
+    target
+        Where to write, shape (m,), with room for `most_compressed_bytes`.
+
+    Returns
+    -------
+    int
+        How many bytes were written.
+
+    Raises
+    ------
+    CompressionError
+        If values or target are not as described.
+    """
+    if values.itemsize not in ITEM_SIZES or not values.flags.c_contiguous:
+        raise CompressionError(
+            f"values are {values.dtype}, contiguous={values.flags.c_contiguous}; "
+            f"expected contiguous ones of 1, 2, 4 or 8 bytes each"
+        )
+    if target.size < most_compressed_bytes(values.nbytes):
+        raise CompressionError(
+            f"there is room for {target.size} bytes, expected "
+            f"{most_compressed_bytes(values.nbytes)}"
+        )
+    source = values.reshape(-1).view(np.uint8)
+    # The same compiled kernel, whether the values may be written to or not.
+    source.flags.writeable = False
+    return int(_compress(source, values.itemsize, target))
+
+
+@jit
+def _compress(
+    source: NDArray[np.uint8], itemsize: int, target: NDArray[np.uint8]
+) -> int:
+    """Write all blocks, and then what is left; return the end of it."""
+    one, other = np.empty(BLOCK_BYTES, np.uint8), np.empty(BLOCK_BYTES, np.uint8)
+    shuffled = source.size // (8 * itemsize) * (8 * itemsize)
+    end = 0
+    for start in range(0, shuffled, BLOCK_BYTES):
+        behind = min(start + BLOCK_BYTES, shuffled)
+        planes = _shuffle(
+            source[start:behind],
+            itemsize,
+            one[: behind - start],
+            other[: behind - start],
+        )
+        first = end + _LENGTH_BYTES
+        end = _put_block(planes, target, first)
+        for i in range(_LENGTH_BYTES):
+            target[first - 1 - i] = u8((end - first) >> (8 * i))
+    for i in range(shuffled, source.size):
+        target[end] = source[i]
+        end += 1
+    return end
+
+
+@jit
+def _shuffle(
+    source: NDArray[np.uint8],
+    itemsize: int,
+    one: NDArray[np.uint8],
+    other: NDArray[np.uint8],
+) -> NDArray[np.uint8]:
+    """Bring the bits of equal weight together; return which memory has them.
+
+    Of the place of a byte, in binary digits, each pass moves the last digit to the
+    front. So the bytes of a value are parted in log2(itemsize) passes, and the bits
+    in three, after each eight bytes have been transposed as eight times eight bits.
+    """
+    # Its own copy: what follows is compiled for memory that can be written to.
+    for i in range(source.size):
+        one[i] = source[i]
+    parted = 1
+    while parted < itemsize:
+        _part_even_and_odd(one, other)
+        one, other = other, one
+        parted *= 2
+    # In place, it would not compile to vector code.
+    _transpose(one, other)
+    one, other = other, one
+    size = source.size // itemsize
+    for _ in range(3):
+        for start in range(0, source.size, size):
+            _part_even_and_odd(one[start : start + size], other[start : start + size])
+        one, other = other, one
+    return one
+
+
+@jit
+def _part_even_and_odd(source: NDArray[np.uint8], target: NDArray[np.uint8]) -> None:
+    """Move the bytes at even places to the first half, the others to the second."""
+    pairs = source.view(np.uint16)
+    even, odd = target[: pairs.size], target[pairs.size :]
+    # Shifting and narrowing compiles to vector code, strides do not.
+    for i in range(pairs.size):
+        even[i] = u8(pairs[i])
+        odd[i] = u8(pairs[i] >> u16(8))
+
+
+@jit
+def _transpose(source: NDArray[np.uint8], target: NDArray[np.uint8]) -> None:
+    """Transpose each eight bytes as a matrix of bits."""
+    # H. S. Warren, Hacker's Delight, second edition, section 7-3.
+    words, transposed = source.view(np.uint64), target.view(np.uint64)
+    for i in range(words.size):
+        word = words[i]
+        swapped = (word ^ (word >> u64(7))) & u64(0x00AA00AA00AA00AA)
+        word = word ^ swapped ^ (swapped << u64(7))
+        swapped = (word ^ (word >> u64(14))) & u64(0x0000CCCC0000CCCC)
+        word = word ^ swapped ^ (swapped << u64(14))
+        swapped = (word ^ (word >> u64(28))) & u64(0x00000000F0F0F0F0)
+        transposed[i] = word ^ swapped ^ (swapped << u64(28))
+
+
+@jit
+def _put_block(planes: NDArray[np.uint8], target: NDArray[np.uint8], end: int) -> int:
+    """Write planes as a block of LZ4; return the end of what is written."""
+    words = planes.view(np.uint64)
+    # A run is found by a whole word of it, and written as a match with the byte before.
+    last_word = (planes.size - _LAST_MATCH_START) // 8
+    done = 0
+    i = 0
+    while i <= last_word:
+        word = words[i]
+        if word != (word >> u64(8)) | (word << u64(56)):
+            i += 1
+            continue
+        start = 8 * i
+        while i <= last_word and words[i] == word:
+            i += 1
+        behind = 8 * i
+        byte = planes[start]
+        while start > done and planes[start - 1] == byte:
+            start -= 1
+        while behind < planes.size - _LAST_LITERALS and planes[behind] == byte:
+            behind += 1
+        if start == 0 or planes[start - 1] != byte:
+            # The first one is what the others repeat.
+            start += 1
+        end = _put_literals(planes[done:start], behind - start, target, end)
+        end = _put_match(behind - start, target, end)
+        done = behind
+        i = (behind + 7) // 8
+    return _put_literals(planes[done:], _LEAST_MATCH, target, end)
+
+
+@jit
+def _put_literals(
+    literals: NDArray[np.uint8], match: int, target: NDArray[np.uint8], end: int
+) -> int:
+    """Write the token of a sequence and its literals."""
+    count = min(literals.size, _LENGTH_IN_TOKEN)
+    target[end] = u8((count << 4) | min(match - _LEAST_MATCH, _LENGTH_IN_TOKEN))
+    end = _put_length(literals.size, target, end + 1)
+    # Copying from view to view compiles to vector code.
+    place = target[end : end + literals.size]
+    for i in range(place.size):
+        place[i] = literals[i]
+    return end + literals.size
+
+
+@jit
+def _put_match(match: int, target: NDArray[np.uint8], end: int) -> int:
+    """Write that the byte before is repeated."""
+    target[end] = u8(1)
+    target[end + 1] = u8(0)
+    return _put_length(match - _LEAST_MATCH, target, end + 2)
+
+
+@jit
+def _put_length(length: int, target: NDArray[np.uint8], end: int) -> int:
+    """Write what of a length does not fit into the token."""
+    if length < _LENGTH_IN_TOKEN:
+        return end
+    length -= _LENGTH_IN_TOKEN
+    while length >= 255:
+        target[end] = u8(255)
+        end += 1
+        length -= 255
+    target[end] = u8(length)
+    return end + 1
