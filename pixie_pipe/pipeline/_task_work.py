@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from pixie_pipe.pipeline._task_reports import TaskReports
-from pixie_pipe.pipeline.data import Kind, Origin, Tallies, Tally
+from pixie_pipe.pipeline.data import Chunk, Kind, Origin, Tallies, Tally, Words
 from pixie_pipe.pipeline.frames import END, NOTHING, Packed, pack, unpack
 
 if TYPE_CHECKING:
@@ -122,9 +122,8 @@ class TaskWork(TaskReports):
 
 
 def _origin_of(data: object) -> Origin | None:
-    stream = getattr(data, "stream", None)
-    offset = getattr(data, "offset", None)
-    if stream is None or offset is None:
+    """Return where words begin; other data are where they came from."""
+    if not isinstance(data, Words | Chunk):
         return None
-    time_ns = getattr(data, "time_ns", 0)
-    return Origin(stream.source, stream.number, offset, time_ns, stream.name)
+    stream = data.stream
+    return Origin(stream.source, stream.number, data.offset, data.time_ns, stream.name)
