@@ -6,7 +6,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import zmq
 
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
     from pixie_pipe.pipeline.messages import InputEdge
     from pixie_pipe.pipeline.shared_memory import SharedViews
+
+
+HELD_BYTES: Final = 32 << 20
+"""Shared memory of one producer that a task may keep looking at: a few large frames, as
+many as the sorter has to keep of a source at any rate."""
 
 
 @dataclass(slots=True)
@@ -56,9 +61,10 @@ class Arrived:
 class _Held:
     """Shared memory of a frame that is worked on, but still referred to."""
 
-    task: str
+    link: InputLink
     run: int
     sequence: int
+    nbytes: int
     references: list[weakref.ref[NDArray[np.uint8]]]
 
 
@@ -78,8 +84,8 @@ class InputLink:
     ended: bool = False
     cut: bool = False
     counts: Counts = field(default_factory=Counts)
-    # The task keeps what it gets: it is given copies.
-    copies: bool = False
+    # Shared memory that the task still looks at, of frames that are acknowledged.
+    held_bytes: int = 0
 
     def accept(self, header: Header, run: int) -> bool:
         """Tell whether a frame is new, and count it.
@@ -306,8 +312,8 @@ class InputPort:
             )
 
     def open(self, frame: Arrived) -> list[memoryview]:
-        """Return the arrays of a frame; copies if the task keeps what it gets."""
-        if not (frame.link.copies and frame.shared):
+        """Return the arrays of a frame; copies if the task keeps much of what it gets."""
+        if not frame.shared or frame.link.held_bytes + frame.nbytes <= HELD_BYTES:
             return frame.buffers
         copies = self._pool.take_parts(frame.header.sizes)
         for copy, array in zip(copies, frame.shared, strict=True):
@@ -318,17 +324,17 @@ class InputPort:
         """Tell the sender that a frame is done with.
 
         If its shared memory is still referred to, the task keeps what it gets: the
-        sender learns that it must not use this memory again, and the task is given
-        copies from now on.
+        sender learns that it must not use this memory again. If that becomes too
+        much, the task is given copies.
         """
         self.release()
-        number = frame.header.sequence
-        frame.link.done = number + 1
+        link, number, size = frame.link, frame.header.sequence, frame.nbytes
+        link.done = number + 1
         held = frame.let_go()
         if held:
-            frame.link.copies = True
-            self._held.append(_Held(frame.link.task, self._run, number, held))
-        self._acknowledge(frame.link, number, is_held=bool(held))
+            link.held_bytes += size
+            self._held.append(_Held(link, self._run, number, size, held))
+        self._acknowledge(link, number, is_held=bool(held))
 
     def _acknowledge(
         self, link: InputLink, sequence: int, *, is_held: bool = False
@@ -344,11 +350,14 @@ class InputPort:
         for held in self._held:
             if any(one() is not None for one in held.references):
                 still.append(held)
-            elif held.task in self._links:
+                continue
+            held.link.held_bytes -= held.nbytes
+            link = self._links.get(held.link.task)
+            if link is not None:
                 ack = Ack(
                     self._name, held.run, -1, released=[(held.run, held.sequence)]
                 )
-                self._links[held.task].acks.send(encode_ack(ack), zmq.NOBLOCK)
+                link.acks.send(encode_ack(ack), zmq.NOBLOCK)
         self._held = still
 
     def cut(self, task: str) -> None:

@@ -188,22 +188,30 @@ def test_events_arrive_as_they_were(net):
     assert came.equals(events)
 
 
-def test_what_a_task_keeps_stays_and_it_is_given_copies_from_then_on(net):
+def test_what_a_task_keeps_stays_and_of_much_it_is_given_copies(net, monkeypatch):
+    monkeypatch.setattr("pixie_pipe.pipeline.input_port.HELD_BYTES", 2 * PAGE)
     sender, receiver = net.pair()
     kept = []
-    for number in range(5):
+
+    def keep(number: int) -> None:
         sender.send(np.full(PAGE, number, np.uint8))
         frame = receiver.take()
         kept.append(opened(receiver, frame))
         receiver.port.acknowledge(frame)
         sender.await_done()
-    # The first one is looked at in place, and all others are copies.
-    assert len(sender.outbox._lent) == 1
+
+    for number in range(5):
+        keep(number)
+    # Two are looked at in place, and all others are copies.
+    assert len(sender.outbox._lent) == 2
     assert [block[0] for block in kept] == [0, 1, 2, 3, 4]
     kept.clear()
     receiver.port.release()
     while sender.outbox._lent:
         sender.await_acks()
+    # What is not kept any more does not count.
+    keep(5)
+    assert len(sender.outbox._lent) == 1
 
 
 def test_a_receiver_that_is_gone_keeps_nothing(net):
