@@ -5,9 +5,10 @@ from __future__ import annotations
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 # Slabs kept of each size for the next request: a decoder has a few batches in
 # flight.
@@ -86,6 +87,13 @@ class BufferPool:
         lent = np.frombuffer(slab.data, np.uint8)
         weakref.finalize(lent, self._give_back, exponent, slab).atexit = False
         return lent
+
+    def take_array(self, count: int, dtype: DTypeLike) -> NDArray[Any]:
+        """Return an array with any content, shape (count,)."""
+        size = count * np.dtype(dtype).itemsize
+        if size < 1 << _SMALLEST_EXPONENT:
+            return np.empty(count, dtype)
+        return self.take(size)[:size].view(dtype)
 
     def take_parts(self, sizes: Sequence[int]) -> list[NDArray[np.uint8]]:
         """Return memory for several arrays, one behind the other.

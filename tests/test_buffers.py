@@ -1,4 +1,4 @@
-"""Parts of one piece of memory."""
+"""Arrays, and parts of one piece of memory."""
 
 from __future__ import annotations
 
@@ -28,3 +28,11 @@ def test_a_part_keeps_the_memory_of_all():
     for _ in range(5):
         pool.take(140_000)[:] = 1
     assert np.all(second == 7)
+
+
+@given(st.integers(0, 40_000), st.sampled_from(["u1", "u2", "i8"]))
+def test_arrays_have_their_length_and_type(count, dtype):
+    array = BufferPool().take_array(count, dtype)
+    array[:] = 3
+    assert array.shape == (count,)
+    assert array.dtype == np.dtype(dtype)

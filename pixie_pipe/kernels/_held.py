@@ -1,26 +1,32 @@
-"""Batches of events that a `TimeSorter` holds, each in time order."""
+"""Batches of events that a `TimeSorter` holds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixie_pipe.events import Events
+from pixie_pipe.events._ragged import gather_offsets
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
-from pixie_pipe.kernels._tables import concatenated, reordered
-from pixie_pipe.kernels.time_order import time_order
+from pixie_pipe.kernels._merging import Part
+from pixie_pipe.kernels._tables import POOL
+from pixie_pipe.kernels.time_order import reordering
+
+if TYPE_CHECKING:
+    from pixie_pipe.kernels._row_moves import Rows
 
 
 class HeldBatch:
-    """A batch in time order, of which the first events may have been passed on.
+    """A batch of which the earliest events may have been passed on.
+
+    Its events stay as they came. Rows are counted in the order of their times.
 
     Parameters
     ----------
     events
-        At least one event, in time order.
+        At least one event.
     stream
         Number of the stream that it belongs to.
     number
@@ -28,6 +34,8 @@ class HeldBatch:
 
     Attributes
     ----------
+    times
+        Times of the events in order, in ps, shape (events,).
     start
         The first row that has not been passed on.
     safe
@@ -36,32 +44,46 @@ class HeldBatch:
 
     __slots__ = (
         "_offsets",
+        "_order",
         "_row_bytes",
         "events",
         "number",
         "safe",
         "start",
         "stream",
+        "times",
     )
 
     def __init__(self, events: Events, stream: int, number: int) -> None:
         self.stream = stream
         self.number = number
-        self._hold(events)
+        self._hold(events, reordering(events.time_ps))
 
-    def _hold(self, events: Events) -> None:
+    def _hold(self, events: Events, order: Rows | None) -> None:
         self.events = events
+        self._order = order
+        self.times = events.time_ps
+        if order is not None:
+            self.times = POOL.take_array(order.size, np.int64)
+            # Any mode but the default one writes to `out` without a copy between.
+            np.take(events.time_ps, order, out=self.times, mode="clip")
         self.start = 0
         self.safe = 0
         bytes_of_samples = 0
         self._offsets: NDArray[np.int64] | None = None
         if TRACE_OFFSETS.name in events.columns:
             self._offsets = events.trace_offsets
+            if order is not None:
+                self._offsets = np.empty(len(events) + 1, np.int64)
+                gather_offsets(events.trace_offsets, order, self._offsets)
             # One offset more than there are rows.
             bytes_of_samples = (
                 events.trace_samples.nbytes + TRACE_OFFSETS.dtype.itemsize
             )
         self._row_bytes = (events.nbytes - bytes_of_samples) // len(events)
+
+    def __len__(self) -> int:
+        return len(self.times)
 
     def nbytes(self, start: int, stop: int) -> int:
         """Return the size of the rows from `start` up to `stop`."""
@@ -74,58 +96,53 @@ class HeldBatch:
     @property
     def unsafe_ps(self) -> NDArray[np.int64]:
         """Times of the rows that are not safe, in ps."""
-        return self.events.time_ps[self.safe :]
+        return self.times[self.safe :]
 
     def rows_before(self, time_ps: int) -> int:
         """Return how many rows are before a time, which may be beyond int64."""
-        times = self.events.time_ps
-        if time_ps > int(times[-1]):
-            return len(times)
+        if time_ps > int(self.times[-1]):
+            return len(self)
         # Not above the last time, and above the first one that is not safe.
-        return int(np.searchsorted(times, np.int64(time_ps)))
+        return int(np.searchsorted(self.times, np.int64(time_ps)))
 
-    def take_safe(self) -> Events:
+    def mark_late(self, count: int) -> None:
+        """Mark the first rows as late."""
+        late = np.zeros(len(self), np.bool_)
+        late[self._rows(0, count)] = True
+        if "late" in self.events.columns:
+            late |= self.events.late
+        self._hold(self.events.with_columns(late=late), self._order)
+
+    def drop(self, count: int) -> None:
+        """Forget the first rows; some must be left."""
+        self._hold(self.events[self._rows(count, len(self))], None)
+
+    def take_safe(self) -> Part:
         """Return the rows that are safe and hold them no longer."""
-        taken = self.events[self.start : self.safe]
-        self.start = self.safe
+        start, self.start = self.start, self.safe
+        taken = Part(
+            self.events,
+            self._rows(start, self.safe),
+            self.times[start : self.safe],
+            self.nbytes(start, self.safe),
+        )
         # The rows that are left keep the memory of all. Copying them when they are
         # the smaller half costs less, over all, than one copy of each row.
-        count = len(self.events)
+        count = len(self)
         if 0 < 2 * self.nbytes(self.start, count) <= self.nbytes(0, count):
-            self._hold(copied(self.events[self.start :]))
+            rows = self._rows(self.start, count)
+            self._hold(copied(self.events, rows), None)
         return taken
 
-
-def copied(events: Events) -> Events:
-    """Return the events in memory of their own."""
-    columns = {name: events[name].copy() for name in events.columns}
-    return Events._trusted(columns, len(events))  # noqa: SLF001  # within the package
+    def _rows(self, start: int, stop: int) -> Rows | slice:
+        """Return where in `events` these rows are."""
+        return slice(start, stop) if self._order is None else self._order[start:stop]
 
 
-def merged(batches: Sequence[Events]) -> Events:
-    """Merge batches that are each in time order; equal times keep their order.
-
-    Parameters
-    ----------
-    batches
-        At least one batch, none of them empty.
-
-    Returns
-    -------
-    Events
-        ``Events.concatenate(batches).sort()``.
-    """
-    numbers = sorted(
-        range(len(batches)),
-        key=lambda number: (int(batches[number].time_ps[0]), number),
-    )
-    if all(_follows(batches, *pair) for pair in pairwise(numbers)):
-        return concatenated([batches[number] for number in numbers])
-    joined = concatenated(batches)
-    return reordered(joined, time_order(joined.time_ps))
-
-
-def _follows(batches: Sequence[Events], one: int, other: int) -> bool:
-    """Tell whether all of one batch is before all of the other, in any sort."""
-    last, first = int(batches[one].time_ps[-1]), int(batches[other].time_ps[0])
-    return last < first or (last == first and one < other)
+def copied(events: Events, rows: Rows | slice) -> Events:
+    """Return rows of a table in memory of their own."""
+    taken = events[rows]
+    if not isinstance(rows, slice):
+        return taken
+    columns = {name: taken[name].copy() for name in taken.columns}
+    return Events._trusted(columns, len(taken))  # noqa: SLF001  # within the package

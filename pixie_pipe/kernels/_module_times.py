@@ -35,12 +35,12 @@ class ModuleTimes:
         Parameters
         ----------
         events
-            At least one event, in time order.
+            At least one event, in any order.
         """
         crate, slot, time_ps = events.crate, events.slot, events.time_ps
         # Most batches are of one module, which is told much faster than which.
         if (crate == crate[0]).all() and (slot == slot[0]).all():
-            return {module_number(int(crate[0]), int(slot[0])): int(time_ps[-1])}
+            return {module_number(int(crate[0]), int(slot[0])): int(time_ps.max())}
         count = _find_latest(
             crate, slot, time_ps, self._latest, self._seen, self._found
         )
@@ -57,7 +57,7 @@ def _find_latest(
     seen: NDArray[np.bool_],
     found: NDArray[np.int64],
 ) -> int:
-    """Find the modules of events in time order; return how many there are.
+    """Find the modules of events; return how many there are.
 
     `seen` is False everywhere, before and afterwards.
     """
@@ -68,7 +68,8 @@ def _find_latest(
             seen[module] = True
             found[count] = module
             count += 1
-        latest[module] = time_ps[i]
+            latest[module] = time_ps[i]
+        latest[module] = max(latest[module], time_ps[i])
     for k in range(count):
         seen[found[k]] = False
     return count

@@ -48,12 +48,29 @@ def time_order(time_ps: NDArray[np.int64]) -> NDArray[np.intp]:
         Permutation that sorts the times, shape (n,); equal times keep their
         order: the same as ``np.argsort(time_ps, kind="stable")``.
     """
+    rows = reordering(time_ps)
+    return np.arange(time_ps.size, dtype=np.intp) if rows is None else rows
+
+
+def reordering(time_ps: NDArray[np.int64]) -> NDArray[np.intp] | None:
+    """Return the rows in the order of their times, or None if they are in order.
+
+    Parameters
+    ----------
+    time_ps
+        As for `time_order`.
+
+    Returns
+    -------
+    ndarray of intp or None
+        As for `time_order`.
+    """
     time_ps = np.ascontiguousarray(time_ps, np.int64)
     if time_ps.size < 2:
-        return np.zeros(time_ps.size, np.intp)
+        return None
     descents, lowest, highest = _survey(time_ps)
     if descents == 0:
-        return np.arange(time_ps.size, dtype=np.intp)
+        return None
     row_bits = (time_ps.size - 1).bit_length()
     time_bits = (int(highest) - int(lowest)).bit_length()
     if row_bits + time_bits > 64:
@@ -78,14 +95,11 @@ def time_order(time_ps: NDArray[np.int64]) -> NDArray[np.intp]:
 
 # Touching much fresh memory would cost more than sorting in it.
 _POOL = BufferPool()
-_POOLED_WORDS: Final = 1 << 13
 
 
 def _words(count: int) -> NDArray[np.uint64]:
     """Return memory for words, with any content."""
-    if count < _POOLED_WORDS:
-        return np.empty(count, np.uint64)
-    return _POOL.take(8 * count)[: 8 * count].view(np.uint64)
+    return _POOL.take_array(count, np.uint64)
 
 
 def _rows(packed: NDArray[np.uint64], row_bits: int) -> NDArray[np.intp]:

@@ -14,10 +14,9 @@ import numpy as np
 
 from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.events import Events, EventsError
-from pixie_pipe.kernels._held import HeldBatch, copied, merged
+from pixie_pipe.kernels._held import HeldBatch, copied
+from pixie_pipe.kernels._merging import merged
 from pixie_pipe.kernels._module_times import ModuleTimes, module_number
-from pixie_pipe.kernels._tables import reordered
-from pixie_pipe.kernels.time_order import time_order
 
 _NEEDED = ("crate", "slot", "time_ps")
 
@@ -63,8 +62,7 @@ class TimeSorter:
     order of that batch, and marked in the column ``late``.
 
     The work for each event does not grow with the number of events or batches that
-    are held: held events are copied when they come, if they are not in order, when
-    they are passed on, and at most once more.
+    are held: held events are copied when they are passed on, and at most once more.
 
     Examples
     --------
@@ -220,11 +218,10 @@ class TimeSorter:
         self._check_columns(events)
         if not events:
             return None
-        events = _in_order(events)
-        self._note_modules(events)
-        events = self._judge_late(events)
-        if events:
-            self._hold(events, stream)
+        batch = HeldBatch(events, stream, self._batches)
+        self._note_modules(batch)
+        if self._judge_late(batch):
+            self._hold(batch)
         self._advance()
         is_full = self._held_bytes > self._max_bytes
         if self._held_bytes - self._safe_bytes > self._max_bytes:
@@ -260,39 +257,42 @@ class TimeSorter:
         # Without rows, this only tells whether the rows can be joined later.
         parts = [self._template] if self._known_columns else []
         # A copy: not even views without rows may keep the memory of a batch.
-        self._template = copied(Events.concatenate([*parts, events[:0]]))
+        self._template = copied(Events.concatenate([*parts, events[:0]]), slice(None))
         self._known_columns.add(columns)
 
-    def _note_modules(self, events: Events) -> None:
-        earliest, latest = int(events.time_ps[0]), int(events.time_ps[-1])
+    def _note_modules(self, batch: HeldBatch) -> None:
+        earliest, latest = int(batch.times[0]), int(batch.times[-1])
         if self._latest is None:
             self._latest = latest
             self._silent = dict.fromkeys(self._silent, earliest)
         self._latest = max(self._latest, latest)
-        for number, time in self._module_times.latest(events).items():
+        for number, time in self._module_times.latest(batch.events).items():
             self._silent.pop(number, None)
             self._heard[number] = max(time, self._heard.get(number, time))
 
-    def _judge_late(self, events: Events) -> Events:
-        """Mark or drop the events that should have been passed on before."""
-        if self._passed is None or int(events.time_ps[0]) >= self._passed:
-            return events
-        count = int(np.searchsorted(events.time_ps, np.int64(self._passed)))
-        self._late_count += count
-        if self._drop_late:
-            self._dropped_count += count
-            return events[count:]
-        late = np.arange(len(events)) < count
-        if "late" in events.columns:
-            late |= events.late
-        return events.with_columns(late=late)
+    def _judge_late(self, batch: HeldBatch) -> bool:
+        """Mark or drop the events that should have been passed on before.
 
-    def _hold(self, events: Events, stream: int) -> None:
-        batch = HeldBatch(events, stream, self._batches)
+        Returns whether any are left.
+        """
+        if self._passed is None or int(batch.times[0]) >= self._passed:
+            return True
+        count = int(np.searchsorted(batch.times, np.int64(self._passed)))
+        self._late_count += count
+        if not self._drop_late:
+            batch.mark_late(count)
+            return True
+        self._dropped_count += count
+        if count == len(batch):
+            return False
+        batch.drop(count)
+        return True
+
+    def _hold(self, batch: HeldBatch) -> None:
         self._batches += 1
-        self._held_events += len(events)
-        self._held_bytes += batch.nbytes(0, len(events))
-        heappush(self._waiting, (int(events.time_ps[0]), batch.number, batch))
+        self._held_events += len(batch)
+        self._held_bytes += batch.nbytes(0, len(batch))
+        heappush(self._waiting, (int(batch.times[0]), batch.number, batch))
 
     def _advance(self) -> None:
         """Move the watermark to where the modules allow it."""
@@ -326,7 +326,7 @@ class TimeSorter:
             self._ready[number] = batch
             self._safe_events += behind - first
             self._safe_bytes += batch.nbytes(first, behind)
-            if behind < len(batch.events):
+            if behind < len(batch):
                 heappush(self._waiting, (int(batch.unsafe_ps[0]), number, batch))
 
     def _force(self) -> None:
@@ -360,10 +360,3 @@ def _number(module: tuple[int, int]) -> int:
             f"from 0 to 255"
         )
     return module_number(crate, slot)
-
-
-def _in_order(events: Events) -> Events:
-    times = events.time_ps
-    if (times[1:] >= times[:-1]).all():
-        return events
-    return reordered(events, time_order(times))

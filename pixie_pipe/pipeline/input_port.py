@@ -312,7 +312,7 @@ class InputPort:
             )
 
     def open(self, frame: Arrived) -> list[memoryview]:
-        """Return the arrays of a frame; copies if the task keeps much of what it gets."""
+        """Return the arrays of a frame; copies if the task keeps much of the data."""
         if not frame.shared or frame.link.held_bytes + frame.nbytes <= HELD_BYTES:
             return frame.buffers
         copies = self._pool.take_parts(frame.header.sizes)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pixie_pipe.buffers import BufferPool
 from pixie_pipe.events import Events
+from pixie_pipe.kernels._merging import Part, moved, moves
 from pixie_pipe.kernels.bitshuffle import compress, most_compressed_bytes
 from pixie_pipe.kernels.histogram import ChannelHistograms
 from pixie_pipe.kernels.time_order import time_order
@@ -48,6 +49,7 @@ def warm_up() -> None:
         arrived = _read_only(batch)
         for each in (batch, arrived, arrived[1:]):
             _sort(each)
+    _merge(events)
     ChannelHistograms(1).fill(arrived)
     _order()
     compress(
@@ -57,7 +59,7 @@ def warm_up() -> None:
 
 def _some_events() -> Events:
     """Return events of two modules with traces, in order."""
-    count = 4
+    count = 16
     return Events(
         {
             "crate": np.zeros(count, np.uint8),
@@ -95,6 +97,21 @@ def _sort(batch: Events) -> None:
     for _ in range(2):
         sorter.add(batch, stream=0)
     sorter.finish()
+
+
+def _merge(events: Events) -> None:
+    """Merge parts that alternate, and parts that hardly overlap."""
+    count = len(events)
+    wide = events.with_columns(
+        qdc=np.zeros((count, 8), np.uint32), qdc_valid=np.ones(count, bool)
+    )
+    times = 2 * np.arange(count)
+    for later in (1, 2 * count - 3):
+        parts = [
+            Part(wide, slice(0, count), times + delay, wide.nbytes)
+            for delay in (0, later)
+        ]
+        moved(moves(parts), parts)
 
 
 def _order() -> None:

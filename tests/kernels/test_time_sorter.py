@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.events import Block, Events, EventsError
-from pixie_pipe.kernels import _held, time_sorter
+from pixie_pipe.kernels import _held, _merging, time_sorter
 from pixie_pipe.kernels._held import HeldBatch
 from pixie_pipe.kernels.time_sorter import TimeSorter, TimeSorterError
 from pixie_pipe.listmode.layout import Layout
@@ -549,12 +549,12 @@ class Work:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.rows: Counter[str] = Counter()
-        merged, copied = _held.merged, _held.copied
+        merged, copied = _merging.merged, _held.copied
         unsafe = vars(HeldBatch)["unsafe_ps"].fget
 
         def counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-            def call(argument: Any) -> Any:
-                result = function(argument)
+            def call(*arguments: Any) -> Any:
+                result = function(*arguments)
                 self.rows[name] += len(result)
                 return result
 
