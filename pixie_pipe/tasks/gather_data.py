@@ -45,7 +45,7 @@ class GatherData(Task):
             "the run's name",
             type=str,
         ),
-        "chunk_mb": Parameter(2.0, "size of a chunk", unit="MB", min=0.0001, max=64),
+        "chunk_mb": Parameter(4.0, "size of a chunk", unit="MB", min=0.0001, max=64),
         "chunk_s": Parameter(0.5, "longest time that words wait", unit="s", min=0),
         "rotate_mb": Parameter(1024.0, "size of a raw file", unit="MB", min=0.001),
         "rotate_s": Parameter(
