@@ -37,10 +37,11 @@ class ColumnTable:
         If the columns do not fit the schema or one another.
     """
 
-    __slots__ = ("_columns", "_count")
+    __slots__ = ("_columns", "_count", "_names")
 
     _columns: dict[str, NDArray[Any]]
     _count: int
+    _names: tuple[str, ...]
 
     crate: NDArray[np.uint8]
     """Crate number."""
@@ -125,7 +126,12 @@ class ColumnTable:
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns present, in the order of the schema."""
-        return tuple(name for name in COLUMN if name in self._columns)
+        try:
+            return self._names
+        except AttributeError:
+            names = tuple(name for name in COLUMN if name in self._columns)
+            object.__setattr__(self, "_names", names)
+            return names
 
     @property
     def blocks(self) -> tuple[Block, ...]:

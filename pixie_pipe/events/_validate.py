@@ -65,7 +65,7 @@ def check_columns(
         if name in columns
     }
     if any(name in arrays for name in RAGGED):
-        lengths = _check_traces(arrays)
+        lengths = check_traces(arrays)
         if "trace_length" not in arrays:
             arrays["trace_length"] = _stated_lengths(lengths)
     count = _count(arrays)
@@ -204,8 +204,24 @@ def _count(arrays: Mapping[str, NDArray[Any]]) -> int:
     return count
 
 
-def _check_traces(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
-    """Check the offsets and return the number of samples of each trace."""
+def check_traces(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
+    """Check the offsets and return the number of samples of each trace.
+
+    Parameters
+    ----------
+    arrays
+        Columns by name, with ``trace_offsets`` or ``trace_samples``.
+
+    Returns
+    -------
+    ndarray of int64
+        Number of samples, shape (events,).
+
+    Raises
+    ------
+    EventsError
+        If one of the two is missing, or the offsets do not describe the samples.
+    """
     for present, absent in (RAGGED, RAGGED[::-1]):
         if absent not in arrays:
             raise EventsError(f"column {present!r} needs column {absent!r} beside it")

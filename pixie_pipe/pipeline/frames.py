@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixie_pipe.events import Events
+from pixie_pipe.events._validate import check_traces
 from pixie_pipe.events.schema import COLUMN, TRACE_OFFSETS, TRACE_SAMPLES
 from pixie_pipe.listmode.result import REJECTED
 from pixie_pipe.pipeline.data import (
@@ -442,10 +443,14 @@ def _unpack_events(header: Header, buffers: Sequence[memoryview]) -> Events:
         elif name == TRACE_SAMPLES.name:
             count = body.samples
         columns[name] = array.reshape(column.shape(count))
-    events = Events(columns)
-    if len(events) != body.count:
-        raise ValueError(f"columns of {len(events)} events, expected {body.count}")
-    return events
+    if body.count and not columns:
+        raise ValueError(f"{body.count} events without columns")
+    if TRACE_OFFSETS.name in columns or TRACE_SAMPLES.name in columns:
+        if "trace_length" not in columns:
+            return Events(columns)
+        check_traces(columns)
+    # Types and lengths are those of the schema already.
+    return Events._trusted(columns, body.count)  # noqa: SLF001  # own package
 
 
 def _array(buffer: memoryview, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -42,19 +42,21 @@ class Arrived:
     header: Header
     buffers: list[memoryview]
     link: InputLink
-    # The same, if they are in shared memory.
-    shared: list[NDArray[np.uint8]] = field(default_factory=list)
+    # All of them, if they are in shared memory.
+    shared: NDArray[np.uint8] | None = None
 
     @property
     def nbytes(self) -> int:
         """Bytes of its arrays."""
         return sum(self.header.sizes)
 
-    def let_go(self) -> list[weakref.ref[NDArray[np.uint8]]]:
-        """Forget the arrays; return those in shared memory that others refer to."""
-        references = [weakref.ref(array) for array in self.shared]
-        self.shared, self.buffers = [], []
-        return [one for one in references if one() is not None]
+    def let_go(self) -> weakref.ref[NDArray[np.uint8]] | None:
+        """Forget the arrays; return shared memory that others refer to, if any."""
+        if self.shared is None:
+            return None
+        reference = weakref.ref(self.shared)
+        self.shared, self.buffers = None, []
+        return None if reference() is None else reference
 
 
 @dataclass(slots=True)
@@ -65,7 +67,7 @@ class _Held:
     run: int
     sequence: int
     nbytes: int
-    references: list[weakref.ref[NDArray[np.uint8]]]
+    memory: weakref.ref[NDArray[np.uint8]]
 
 
 @dataclass(slots=True)
@@ -265,8 +267,7 @@ class InputPort:
                 f"frame {header.sequence} from {header.source} says that its arrays "
                 f"are in shared memory, which is not used here"
             )
-        shared = self._memory.views(header.memory, header.places, header.sizes)
-        views = [array.data for array in shared]
+        shared, views = self._memory.views(header.memory, header.places, header.sizes)
         link.queue.append(Arrived(header, views, link, shared))
 
     def next(self) -> Arrived | None:
@@ -313,11 +314,12 @@ class InputPort:
 
     def open(self, frame: Arrived) -> list[memoryview]:
         """Return the arrays of a frame; copies if the task keeps much of the data."""
-        if not frame.shared or frame.link.held_bytes + frame.nbytes <= HELD_BYTES:
+        is_shared = frame.shared is not None
+        if not is_shared or frame.link.held_bytes + frame.nbytes <= HELD_BYTES:
             return frame.buffers
         copies = self._pool.take_parts(frame.header.sizes)
-        for copy, array in zip(copies, frame.shared, strict=True):
-            copy[:] = array
+        for copy, buffer in zip(copies, frame.buffers, strict=True):
+            copy[:] = buffer
         return [copy.data for copy in copies]
 
     def acknowledge(self, frame: Arrived) -> None:
@@ -331,10 +333,10 @@ class InputPort:
         link, number, size = frame.link, frame.header.sequence, frame.nbytes
         link.done = number + 1
         held = frame.let_go()
-        if held:
+        if held is not None:
             link.held_bytes += size
             self._held.append(_Held(link, self._run, number, size, held))
-        self._acknowledge(link, number, is_held=bool(held))
+        self._acknowledge(link, number, is_held=held is not None)
 
     def _acknowledge(
         self, link: InputLink, sequence: int, *, is_held: bool = False
@@ -348,7 +350,7 @@ class InputPort:
             return
         still = []
         for held in self._held:
-            if any(one() is not None for one in held.references):
+            if held.memory() is not None:
                 still.append(held)
                 continue
             held.link.held_bytes -= held.nbytes

@@ -149,7 +149,7 @@ class SharedViews:
 
     def views(
         self, name: str, places: Sequence[int], sizes: Sequence[int]
-    ) -> list[NDArray[np.uint8]]:
+    ) -> tuple[NDArray[np.uint8], list[memoryview]]:
         """Return parts of the memory of another process, to be read only.
 
         Parameters
@@ -157,27 +157,38 @@ class SharedViews:
         name
             Name of its file.
         places, sizes
-            Where the parts begin, and their bytes.
+            Where the parts begin, and their bytes; at least one.
+
+        Returns
+        -------
+        tuple
+            An array from the first to the last of them, which lives as long as
+            anything that is made of the parts; and the parts.
 
         Raises
         ------
         SharedMemoryError
             If there is no such memory, or no such part.
         """
-        if len(places) != len(sizes):
+        if len(places) != len(sizes) or not places:
             raise SharedMemoryError(f"{len(places)} places for {len(sizes)} arrays")
         source = self._maps.get(name)
         if source is None:
             source = self._maps[name] = self._open(name)
-        views = []
         for place, size in zip(places, sizes, strict=True):
             if place < 0 or size < 0 or place + size > len(source):
                 raise SharedMemoryError(
                     f"bytes {place} to {place + size} of {name} do not exist: it has "
                     f"{len(source)}"
                 )
-            views.append(np.frombuffer(source, np.uint8, size, place))
-        return views
+        ends = [place + size for place, size in zip(places, sizes, strict=True)]
+        first = min(places)
+        span = np.frombuffer(source, np.uint8, max(ends) - first, first)
+        part = span.data
+        return span, [
+            part[place - first : end - first]
+            for place, end in zip(places, ends, strict=True)
+        ]
 
     def forget(self) -> None:
         """Read the files anew; views that are there stay valid."""

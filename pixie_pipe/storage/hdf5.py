@@ -34,11 +34,13 @@ if TYPE_CHECKING:
 FORMAT = "pixie_pipe events"
 FORMAT_VERSION = 1
 
-CHUNK_ROWS = 1 << 16
-"""Rows of a chunk: 64 kB to 2 MB by column. Smaller ones cost time in calls of the
-library, larger ones make reading a few rows slow."""
+CHUNK_ROWS = 1 << 17
+"""Most rows of a chunk. Fewer cost time in calls of the library, more make reading a
+few rows slow."""
 
-_TRACE_CHUNK_SAMPLES = 1 << 19
+CHUNK_BYTES = 1 << 20
+"""Most bytes of a chunk: as many as h5py keeps unpacked of a dataset by default, so
+that reading row after row does not unpack a chunk again and again."""
 
 REJECTED_ROW = np.dtype(
     [
@@ -144,17 +146,18 @@ class Hdf5Writer:
         OutputError
             If a column is missing.
         """
-        for block in (Block.CORE, *events.blocks):
+        present = events.blocks
+        for block in (Block.CORE, *present):
             if block not in self._blocks:
                 self._start_block(block)
         for block in self._blocks:
             for column in columns_of(block):
-                if block in events.blocks:
+                if block in present:
                     self._columns[column.name].append(self._column(events, column))
                 else:
                     self._columns[column.name].append_constant(0, len(events))
         if Block.TRACE in self._blocks:
-            self._write_traces(events)
+            self._write_traces(events, has_traces=Block.TRACE in present)
         self._rows += len(events)
         self._opened.send_to_disk()
 
@@ -202,27 +205,28 @@ class Hdf5Writer:
             self._columns[column.name] = self._dataset(column, CHUNK_ROWS, self._rows)
         if block is Block.TRACE:
             offsets = self._dataset(TRACE_OFFSETS, CHUNK_ROWS, self._rows + 1)
-            samples = self._dataset(TRACE_SAMPLES, _TRACE_CHUNK_SAMPLES, 0)
+            samples = self._dataset(TRACE_SAMPLES, CHUNK_BYTES, 0)
             self._columns |= {TRACE_OFFSETS.name: offsets, TRACE_SAMPLES.name: samples}
 
     def _dataset(
-        self, column: Column, chunk_rows: int, first_row: int
+        self, column: Column, most_rows: int, first_row: int
     ) -> ChunkedDataset:
+        row_bytes = column.width * column.dtype.itemsize
         return ChunkedDataset(
             self._events,
             column.name,
             column.dtype,
             width=column.width,
-            chunk_rows=chunk_rows,
+            chunk_rows=min(most_rows, CHUNK_BYTES // row_bytes),
             filters=_filters(self._compression),
             attributes={"units": column.unit, "description": column.description},
             first_row=first_row,
             compress=self._compress,
         )
 
-    def _write_traces(self, events: Events) -> None:
+    def _write_traces(self, events: Events, *, has_traces: bool) -> None:
         offsets = self._columns[TRACE_OFFSETS.name]
-        if Block.TRACE not in events.blocks:
+        if not has_traces:
             offsets.append_constant(self._samples, len(events))
             return
         offsets.append(self._column(events, TRACE_OFFSETS)[1:] + self._samples)

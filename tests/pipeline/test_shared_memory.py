@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,12 +103,35 @@ def test_pools_take_from_it(memory):
 def test_readers_see_the_same_and_cannot_write(memory, views):
     part = memory.allocate(PAGE)
     part[:] = np.arange(PAGE) % 251
-    (seen,) = views.views(memory.name, [memory.place_of(part) + 8], [16])
-    assert seen.tolist() == list(range(8, 24))
+    place = memory.place_of(part)
+    span, (later, first) = views.views(memory.name, [place + 40, place + 8], [3, 16])
+    assert first.tolist() == list(range(8, 24))
+    assert later.tolist() == [40, 41, 42]
     part[8] = 99
-    assert seen[0] == 99
+    assert first[0] == 99
+    assert (span == part[8:43]).all()
+    with pytest.raises(TypeError, match="read-only"):
+        first[0] = 1
     with pytest.raises(ValueError, match="read-only"):
-        seen[0] = 1
+        span[0] = 1
+
+
+def test_the_span_lives_as_long_as_a_part_of_it(memory, views):
+    place = memory.place_of(memory.allocate(PAGE))
+    span, (part,) = views.views(memory.name, [place], [64])
+    reference = weakref.ref(span)
+    column = np.frombuffer(part, np.uint16).reshape(-1, 4)[2:]
+    del span, part
+    assert reference() is not None
+    del column
+    assert reference() is None
+
+
+def test_parts_of_no_size(memory, views):
+    memory.allocate(PAGE)
+    span, parts = views.views(memory.name, [0, 0], [0, 0])
+    assert span.size == 0
+    assert [part.nbytes for part in parts] == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -121,6 +145,7 @@ def test_readers_see_the_same_and_cannot_write(memory, views):
         ("a.memory", [0], [-1], "do not exist"),
         ("a.memory", [1 << 40], [1], "do not exist"),
         ("a.memory", [0, 1], [1], "2 places for 1 arrays"),
+        ("a.memory", [], [], "0 places for 0 arrays"),
     ],
 )
 def test_places_that_are_not_there(memory, views, name, places, sizes, text):

@@ -72,7 +72,7 @@ def test_batches_are_whole_again(
     path = tmp_path_factory.mktemp("events") / name
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hdf5, "CHUNK_ROWS", chunk_rows)
-        patch.setattr(hdf5, "_TRACE_CHUNK_SAMPLES", 3 * chunk_rows)
+        patch.setattr(hdf5, "CHUNK_BYTES", 6 * chunk_rows)
         patch.setattr(parquet, "ROW_GROUP_ROWS", chunk_rows)
         with writer(path, compression=compression) as file:
             for batch in batches(ALL, edges):
