@@ -429,8 +429,8 @@ def _unpack_events(header: Header, buffers: Sequence[memoryview]) -> Events:
     body = _body(header, _EventsBody)
     if body.count != header.events:
         raise ValueError(f"{body.count} events, the header says {header.events}")
-    if body.samples < 0:
-        raise ValueError(f"{body.samples} samples")
+    if body.count < 0 or body.samples < 0:
+        raise ValueError(f"{body.count} events and {body.samples} samples")
     if len(set(body.columns)) != len(body.columns):
         raise ValueError(f"a column comes twice: {', '.join(body.columns)}")
     columns: dict[str, NDArray[Any]] = {}

@@ -509,7 +509,7 @@ def test_a_damaged_frame_is_a_datum_or_refused(datum, changes, resized):
 
 NEGATIVE = [
     ("events", body(2, []), [], {"events": 2}, "2 events without columns"),
-    ("events", body(-1, ["energy"]), [bytes(4)], {"events": -1}, "expected -1"),
+    ("events", body(-1, ["energy"]), [bytes(4)], {"events": -1}, "-1 events"),
     ("events", body(1, ["energy"], -1), [bytes(2)], {"events": 1}, "-1 samples"),
     ("events", body(1, ["slot"] * 2), [b"1", b"2"], {"events": 1}, "comes twice"),
     ("rejected", msgspec.Raw(b"\xc0"), [b"", b""], {}, "unpack"),
