@@ -6,9 +6,12 @@ Called from the user's thread; what happens meanwhile is decided in `run_control
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pixie_pipe.pipeline.messages import Command, Configure, Error, Quit, Stop
@@ -57,6 +60,9 @@ class Transitions:
             If tasks do not respond; the text names them.
         """
         supervisor = self._supervisor
+        if _is_imported_by_a_process():
+            # The pipeline whose process this is tells why it is gone.
+            sys.exit(1)
         wanted = {name: node for node in nodes for name in node.processes}
         supervisor.forget(
             name for name, record in list(supervisor.records.items())
@@ -86,7 +92,9 @@ class Transitions:
         )
         silent = [name for name in names if records[name].hello is None]
         if silent:
-            raise Error(f"these tasks do not respond: {self._list(silent)}")
+            raise Error(
+                f"these tasks do not respond: {self._list(silent)}{_main_hint()}"
+            )
 
     def configure(self, values: Mapping[str, Mapping[str, Any]]) -> None:
         """Send values of parameters, by name of the node, to the processes there are.
@@ -247,3 +255,23 @@ class Transitions:
             name if records[name].is_alive else f"{name} ({records[name].end})"
             for name in names
         )
+
+
+def _is_imported_by_a_process() -> bool:
+    """Tell whether this process is about to be a task, and imports the program."""
+    return getattr(multiprocessing.current_process(), "_inheriting", False)
+
+
+def _main_hint() -> str:
+    """Return what is missing in a program that starts a pipeline on being imported."""
+    path = getattr(sys.modules.get("__main__"), "__file__", None)
+    try:
+        text = Path(path).read_text(errors="replace") if path else "__main__"
+    except OSError:
+        return ""
+    if "__main__" in text:
+        return ""
+    return (
+        f"; each process imports {path}, which starts a pipeline itself: put what the "
+        f'program does below a line  if __name__ == "__main__":'
+    )

@@ -71,7 +71,7 @@ class SortEvents(Task):
         ),
         "rows": Parameter(32_768, "events of a batch, at least", min=1),
         "batch_mb": Parameter(
-            4.0, "size of a batch, about; batches of low rates are smaller",
+            8.0, "size of a batch, about; batches of low rates are smaller",
             unit="MB", min=0.001, max=64,
         ),
     }  # fmt: skip

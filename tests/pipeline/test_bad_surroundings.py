@@ -4,10 +4,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import resource
 import shutil
 import socket
+import subprocess
+import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -328,3 +332,26 @@ def test_the_command_line_tells_what_is_wrong_with_its_directory(tmp_path, capsy
     assert main(["run", str(config), "--runs", str(tmp_path / "runs"), "-q"]) == 1
     assert f"{tmp_path / 'runs'}: runs cannot be kept here: " in capsys.readouterr().err
     assert Path(tmp_path / "runs").is_file()
+
+
+def test_a_program_that_starts_a_pipeline_on_being_imported(tmp_path):
+    program = tmp_path / "acquire.py"
+    lines = """
+from pixie_pipe.pipeline import Pipeline
+
+with Pipeline() as pipe:
+    pipe.create_task("DummyData", runtime_s=0.2)
+    pipe.create_task("GatherData")
+    pipe.start()
+    pipe.wait(quiet=True)
+"""
+    program.write_text(lines)
+    run = functools.partial(subprocess.run, capture_output=True, text=True, timeout=100)
+    failed = run([sys.executable, str(program)], check=False)
+    assert failed.returncode == 1
+    assert failed.stderr.count("Traceback") == 1
+    assert f"each process imports {program}, which starts a pipeline" in failed.stderr
+    head, _, body = lines.partition("\n\n")
+    guarded = textwrap.indent(body, "    ")
+    program.write_text(f'{head}\n\nif __name__ == "__main__":\n{guarded}')
+    assert run([sys.executable, str(program)], check=False).returncode == 0
