@@ -9,6 +9,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from pixie_pipe._version import __version__
 from pixie_pipe.cli import output
+from pixie_pipe.cli.bench import bench
 from pixie_pipe.cli.check import check
 from pixie_pipe.cli.console import console
 from pixie_pipe.cli.convert import convert
@@ -59,6 +60,7 @@ def run(tokens: Sequence[str]) -> None:
     app.command(inspect, usage=_usage("inspect FILES... [OPTIONS]"))
     app.command(sample, usage=_usage("sample FILE [OPTIONS]"))
     app.command(layouts, usage=_usage("layouts"))
+    app.command(bench, usage=_usage("bench [NAMES...] [OPTIONS]"))
 
     @app.meta.default
     def launch(
