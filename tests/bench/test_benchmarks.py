@@ -10,8 +10,9 @@ from pixie_pipe.bench import BENCHMARKS, UnknownBenchmarkError, bare, chain, dat
 from pixie_pipe.bench.peers import PeerError
 from pixie_pipe.bench.settings import Settings
 from pixie_pipe.cli import main
-from pixie_pipe.storage import convert, read_events, read_hdf5
+from pixie_pipe.pipeline import Pipeline
 from pixie_pipe.storage import Stream as RawStream
+from pixie_pipe.storage import convert, read_events, read_hdf5
 
 QUANTITIES = {
     "decode": {"M events/s", "GB/s", "ratio to memcpy"},
@@ -71,7 +72,7 @@ def test_a_run_that_loses_something_is_no_measurement(tmp_path, monkeypatch):
     class Balance:
         closes = False
 
-    monkeypatch.setattr(chain.Pipeline, "balance", lambda pipe: Balance())
+    monkeypatch.setattr(Pipeline, "balance", lambda _pipe: Balance())
     with pytest.raises(chain.BenchError, match="missing"):
         chain.run_chain(chain.TO_SORTED, chain.of_file(raw), tmp_path)
 
@@ -82,7 +83,7 @@ def test_an_unknown_name_is_refused(tmp_path):
 
 
 def test_a_peer_that_is_not_there_is_named_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     begun: list[str] = []
     settings = Settings(tmp_path, peers=True)
     with pytest.raises(PeerError, match="pip install pypixie16"):
