@@ -136,15 +136,36 @@ def _shuffle(
         _part_even_and_odd(one, other)
         one, other = other, one
         parted *= 2
-    # In place, it would not compile to vector code.
-    _transpose(one, other)
-    one, other = other, one
     size = source.size // itemsize
-    for _ in range(3):
-        for start in range(0, source.size, size):
-            _part_even_and_odd(one[start : start + size], other[start : start + size])
-        one, other = other, one
+    for start in range(0, source.size, size):
+        _part_bits(one[start : start + size], other[start : start + size])
     return one
+
+
+@jit
+def _part_bits(values: NDArray[np.uint8], spare: NDArray[np.uint8]) -> None:
+    """Bring the bits of equal weight of bytes together, in place."""
+    if _is_constant(values):
+        # As of the upper bytes of times, and of traces.
+        first, plane = values[0], values.size // 8
+        for bit in range(8):
+            byte = u8(255) if (first >> u8(bit)) & u8(1) else u8(0)
+            values[bit * plane : (bit + 1) * plane] = byte
+        return
+    _transpose(values, spare)
+    _part_even_and_odd(spare, values)
+    _part_even_and_odd(values, spare)
+    _part_even_and_odd(spare, values)
+
+
+@jit
+def _is_constant(values: NDArray[np.uint8]) -> bool:
+    words = values.view(np.uint64)
+    same = u64(values[0]) * u64(0x0101010101010101)
+    different = u64(0)
+    for i in range(words.size):
+        different |= words[i] ^ same
+    return different == u64(0)
 
 
 @jit

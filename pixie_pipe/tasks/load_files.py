@@ -55,7 +55,7 @@ class LoadFiles(Task):
             None, "Hardware revision of all modules: B, C, D, F or H", type=str
         ),
         "frame_kb": Parameter(
-            2048, "Most that is read at once", unit="KiB", min=1, max=65536
+            4096, "Most that is read at once", unit="KiB", min=1, max=65536
         ),
         "byte_order": Parameter(
             "little", "Order of the bytes in the files", choices=("little", "big")
