@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from pixie_pipe.events import Events
-from pixie_pipe.events._ragged import gather_offsets
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
 from pixie_pipe.kernels._merging import Part
+from pixie_pipe.kernels._row_moves import Move
+from pixie_pipe.kernels._stretches import (
+    Rows,
+    Stretches,
+    cut,
+    nearly_ordered,
+    numbers,
+)
 from pixie_pipe.kernels._tables import POOL
 from pixie_pipe.kernels.time_order import reordering
-
-if TYPE_CHECKING:
-    from pixie_pipe.kernels._row_moves import Rows
 
 
 class HeldBatch:
@@ -57,25 +59,27 @@ class HeldBatch:
     def __init__(self, events: Events, stream: int, number: int) -> None:
         self.stream = stream
         self.number = number
-        self._hold(events, reordering(events.time_ps))
+        self._hold(events, _order_of(events.time_ps))
 
-    def _hold(self, events: Events, order: Rows | None) -> None:
+    def _hold(self, events: Events, order: Rows | Stretches | None) -> None:
         self.events = events
         self._order = order
         self.times = events.time_ps
+        move = None
         if order is not None:
-            self.times = POOL.take_array(order.size, np.int64)
-            # Any mode but the default one writes to `out` without a copy between.
-            np.take(events.time_ps, order, out=self.times, mode="clip")
+            move = Move(events, order)
+            self.times = POOL.take_array(len(events), np.int64)
+            move.columns({"time_ps": self.times})
         self.start = 0
         self.safe = 0
         bytes_of_samples = 0
         self._offsets: NDArray[np.int64] | None = None
         if TRACE_OFFSETS.name in events.columns:
             self._offsets = events.trace_offsets
-            if order is not None:
-                self._offsets = np.empty(len(events) + 1, np.int64)
-                gather_offsets(events.trace_offsets, order, self._offsets)
+            if move is not None:
+                self._offsets = np.zeros(len(events) + 1, np.int64)
+                move.lengths(self._offsets[1:])
+                np.cumsum(self._offsets, out=self._offsets)
             # One offset more than there are rows.
             bytes_of_samples = (
                 events.trace_samples.nbytes + TRACE_OFFSETS.dtype.itemsize
@@ -108,14 +112,14 @@ class HeldBatch:
     def mark_late(self, count: int) -> None:
         """Mark the first rows as late."""
         late = np.zeros(len(self), np.bool_)
-        late[self._rows(0, count)] = True
+        late[numbers(self._rows(0, count))] = True
         if "late" in self.events.columns:
             late |= self.events.late
         self._hold(self.events.with_columns(late=late), self._order)
 
     def drop(self, count: int) -> None:
         """Forget the first rows; some must be left."""
-        self._hold(self.events[self._rows(count, len(self))], None)
+        self._hold(self.events[numbers(self._rows(count, len(self)))], None)
 
     def take_safe(self) -> Part:
         """Return the rows that are safe and hold them no longer."""
@@ -134,14 +138,26 @@ class HeldBatch:
             self._hold(copied(self.events, rows), None)
         return taken
 
-    def _rows(self, start: int, stop: int) -> Rows | slice:
+    def _rows(self, start: int, stop: int) -> Rows | Stretches | slice:
         """Return where in `events` these rows are."""
-        return slice(start, stop) if self._order is None else self._order[start:stop]
+        if self._order is None:
+            return slice(start, stop)
+        if self._order.ndim > 1:
+            return cut(self._order, start, stop)
+        return self._order[start:stop]
 
 
-def copied(events: Events, rows: Rows | slice) -> Events:
+def _order_of(time_ps: NDArray[np.int64]) -> Rows | Stretches | None:
+    """Return the order of times, or None if they are in order."""
+    stretches = nearly_ordered(time_ps)
+    if stretches is None:
+        return reordering(time_ps)
+    return None if len(stretches) == 1 else stretches
+
+
+def copied(events: Events, rows: Rows | Stretches | slice) -> Events:
     """Return rows of a table in memory of their own."""
-    taken = events[rows]
+    taken = events[numbers(rows)]
     if not isinstance(rows, slice):
         return taken
     columns = {name: taken[name].copy() for name in taken.columns}

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from pixie_pipe._jit import jit
 from pixie_pipe.events import Events
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
-from pixie_pipe.kernels._row_moves import Move, Rows
+from pixie_pipe.kernels._row_moves import Move
+from pixie_pipe.kernels._stretches import Rows, Stretches, numbers
 from pixie_pipe.kernels._tables import POOL, is_pooled, new_columns
 from pixie_pipe.kernels.time_order import reordering, time_order
 
@@ -26,7 +27,7 @@ class Part:
     events
         The table.
     rows
-        Its rows, shape (n,), or a slice with a step of 1; at least one.
+        At least one row of it, as for `Move`.
     times
         Their times in ps, shape (n,).
     nbytes
@@ -34,7 +35,7 @@ class Part:
     """
 
     events: Events
-    rows: Rows | slice
+    rows: Rows | Stretches | slice
     times: NDArray[np.int64]
     nbytes: int
 
@@ -43,16 +44,19 @@ class Part:
 
     def table(self) -> Events:
         """Return the rows as a table; of a slice, a view."""
-        return self.events[self.rows]
+        return self.events[numbers(self.rows)]
 
     def samples(self) -> int:
         """Return how many samples their traces have."""
         if TRACE_SAMPLES.name not in self.events.columns:
             return 0
-        offsets = self.events.trace_offsets
-        if isinstance(self.rows, slice):
-            return int(offsets[self.rows.stop] - offsets[self.rows.start])
-        return int((offsets[self.rows + 1] - offsets[self.rows]).sum())
+        offsets, rows = self.events.trace_offsets, self.rows
+        if isinstance(rows, slice):
+            return int(offsets[rows.stop] - offsets[rows.start])
+        if rows.ndim > 1:
+            first, _, count = rows.T
+            return int((offsets[first + count] - offsets[first]).sum())
+        return int((offsets[rows + 1] - offsets[rows]).sum())
 
 
 def merged(parts: Sequence[Part]) -> Events:

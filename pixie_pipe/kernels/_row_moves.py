@@ -10,19 +10,22 @@ from numpy.typing import NDArray
 
 from pixie_pipe._jit import jit
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
-from pixie_pipe.kernels._tables import POOL
+from pixie_pipe.kernels._stretches import (
+    Rows,
+    Stretches,
+    count_stretches,
+    expanded,
+    stretches_of,
+)
 
 if TYPE_CHECKING:
     from pixie_pipe.events import Events
 
-Rows = NDArray[np.intp]
-
 _TRACES: Final = (TRACE_OFFSETS.name, TRACE_SAMPLES.name)
 _NO_ROWS: Final = np.zeros(0, np.intp)
-_NO_STRETCHES: Final = np.zeros((0, 3), np.intp)
 
-# Stretches of rows that stay together are moved as such, unless they are shorter than
-# this on average: then moving each row for itself is faster.
+# Stretches are moved as such, unless they are shorter than this on average: then moving
+# each row for itself is faster.
 _SHORTEST_STRETCH: Final = 4
 
 # From this length on, a loop over views, which compiles to vector code, is worth
@@ -38,7 +41,8 @@ class Move:
     events
         The table.
     rows
-        Rows of it that are moved, shape (n,), or a slice with a step of 1.
+        Rows of it that are moved: a slice with a step of 1, or numbers, shape (n,), or
+        stretches of them, shape (m, 3), with the places from 0 on.
     first_place
         Where the first one goes, if all go one behind the other.
     places
@@ -48,7 +52,7 @@ class Move:
     def __init__(
         self,
         events: Events,
-        rows: Rows | slice,
+        rows: Rows | Stretches | slice,
         *,
         first_place: int = 0,
         places: Rows | None = None,
@@ -57,23 +61,27 @@ class Move:
         first = 0
         if isinstance(rows, slice):
             first, stop, _ = rows.indices(len(events))
-            self._count = stop - first
+            count = stop - first
             rows = _NO_ROWS
-        else:
-            self._count = rows.size
+            if places is None:
+                rows = np.array([[first, 0, count]], np.intp)
+        if rows.ndim > 1 and places is None:
+            self._stretches = rows + np.array([0, first_place, 0], np.intp)
+            self._stretch_count = len(rows)
+            self._is_in_stretches = True
+            return
+        if rows.ndim > 1:
+            rows = expanded(rows)
         places = _NO_ROWS if places is None else places
-        self._where = (rows, first, places, first_place, self._count)
-        self._stretch_count = 1
-        if rows.size or places.size:
-            self._stretch_count = _find_stretches(*self._where, _NO_STRETCHES)
+        count = max(rows.size, places.size)
+        self._where = (rows, first, places, first_place, count)
+        self._stretch_count = count_stretches(*self._where)
+        self._is_in_stretches = self._stretch_count * _SHORTEST_STRETCH <= count
 
     @functools.cached_property
-    def _stretches(self) -> NDArray[np.intp]:
-        """What stays together: first row, first place, number of rows."""
-        count = self._stretch_count
-        stretches = POOL.take_array(3 * count, np.intp).reshape(count, 3)
-        _find_stretches(*self._where, stretches)
-        return stretches
+    def _stretches(self) -> Stretches:
+        """What stays together, with its places in the other table."""
+        return stretches_of(*self._where, found=self._stretch_count)
 
     def columns(self, targets: dict[str, NDArray[Any]]) -> None:
         """Copy what is no trace to the columns of the other table."""
@@ -97,59 +105,38 @@ class Move:
         if self._stretch_count == 1:
             row, place, count = self._stretches[0].tolist()
             target[place : place + count] = source[row : row + count]
-            return
-        source, target = _as_numbers(source), _as_numbers(target)
-        # The same compiled kernels, whether the source may be written to or not.
-        source.flags.writeable = False
-        if source.ndim > 1:
-            _move_rows(source, target, *self._where)
-        elif self._stretch_count * _SHORTEST_STRETCH > self._count:
-            _move_values(source, target, *self._where)
+        elif source.ndim > 1:
+            # Rows that lie one behind the other are longer stretches of values.
+            stretches = self._stretches * source.shape[1]
+            move_stretches(source.reshape(-1), target.reshape(-1), stretches)
+        elif self._is_in_stretches:
+            move_stretches(source, target, self._stretches)
         else:
-            _move_stretches(source, target, self._stretches)
+            _move_values(_read_only(source), _as_numbers(target), *self._where)
+
+
+def move_stretches(
+    source: NDArray[Any], target: NDArray[Any], stretches: Stretches
+) -> None:
+    """Copy stretches of one array to their places in another of the same type."""
+    _move_stretches(_read_only(source), _as_numbers(target), stretches)
 
 
 def _as_numbers(column: NDArray[Any]) -> NDArray[Any]:
     """Return a view as unsigned numbers: few types, so few compiled kernels."""
-    if column.ndim == 1:
-        return column.view(f"u{column.itemsize}")
-    return column.view(np.uint32)
+    return column.view(f"u{column.itemsize}")
 
 
-@jit
-def _find_stretches(
-    rows: Rows,
-    first: int,
-    places: Rows,
-    first_place: int,
-    count: int,
-    stretches: NDArray[np.intp],
-) -> int:
-    """Return how many stretches there are, and note them if there is room.
-
-    Rows or places that are empty stand for numbers one behind the other.
-    """
-    found = -1
-    next_row = next_place = np.intp(-1)
-    for i in range(count):
-        row = rows[i] if rows.size else np.intp(first + i)
-        place = places[i] if places.size else np.intp(first_place + i)
-        if found < 0 or row != next_row or place != next_place:
-            found += 1
-            if stretches.size:
-                stretches[found, 0] = row
-                stretches[found, 1] = place
-                stretches[found, 2] = 0
-        if stretches.size:
-            stretches[found, 2] += 1
-        next_row = row + 1
-        next_place = place + 1
-    return found + 1
+def _read_only(column: NDArray[Any]) -> NDArray[Any]:
+    """Return a view: the same compiled kernel, whether it may be written to or not."""
+    numbers = _as_numbers(column)
+    numbers.flags.writeable = False
+    return numbers
 
 
 @jit
 def _move_stretches(
-    source: NDArray[Any], target: NDArray[Any], stretches: NDArray[np.intp]
+    source: NDArray[Any], target: NDArray[Any], stretches: Stretches
 ) -> None:
     for i in range(stretches.shape[0]):
         row, place, count = stretches[i, 0], stretches[i, 1], stretches[i, 2]
@@ -179,27 +166,10 @@ def _move_values(
 
 
 @jit
-def _move_rows(
-    source: NDArray[Any],
-    target: NDArray[Any],
-    rows: Rows,
-    first: int,
-    places: Rows,
-    first_place: int,
-    count: int,
-) -> None:
-    for i in range(count):
-        row = rows[i] if rows.size else np.intp(first + i)
-        place = places[i] if places.size else np.intp(first_place + i)
-        for k in range(source.shape[1]):
-            target[place, k] = source[row, k]
-
-
-@jit
 def _move_samples(
     source: NDArray[np.uint16],
     starts: NDArray[np.int64],
-    stretches: NDArray[np.intp],
+    stretches: Stretches,
     offsets: NDArray[np.int64],
     samples: NDArray[np.uint16],
 ) -> None:

@@ -108,7 +108,7 @@ def _merge(events: Events) -> None:
     times = 2 * np.arange(count)
     for later in (1, 2 * count - 3):
         parts = [
-            Part(wide, slice(0, count), times + delay, wide.nbytes)
+            Part(wide, np.array([[0, 0, count]]), times + delay, wide.nbytes)
             for delay in (0, later)
         ]
         moved(moves(parts), parts)
