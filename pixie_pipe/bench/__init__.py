@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pixie_pipe.bench.settings import Settings
 
 BENCHMARKS: Final = {
+    "cores": "cores",
     "decode": "decode",
     "read": "reading",
     "sort": "sort",

@@ -6,6 +6,7 @@ compiled, or loaded from their cache, here: by one process, before the others st
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import signal
@@ -29,3 +30,8 @@ for _name in (
     importlib.import_module(_name)
 
 importlib.import_module("pixie_pipe.tasks").warm_up()
+
+# What is loaded stays: no collection of garbage in a task needs to look at it, nor to
+# write to the pages that all tasks share.
+gc.collect()
+gc.freeze()

@@ -57,7 +57,7 @@ class ChunkedDataset:
         self._filters = filters
         self._attributes = attributes
         self._compress = compress
-        self._dataset: h5py.Dataset | None = None
+        self._made: h5py.Dataset | None = None
         self._waiting_rows = first_row % chunk_rows
         self._written = first_row - self._waiting_rows
         self._waiting = np.zeros((chunk_rows, *self._row_shape), dtype)
@@ -94,7 +94,7 @@ class ChunkedDataset:
 
     def finish(self) -> None:
         """Write the rows that wait. Nothing can be appended afterwards."""
-        if self._dataset is None and self._written == 0:
+        if self._made is None and self._written == 0:
             # A small file need not have a large chunk.
             self._create(max(self._waiting_rows, 1))
         self._write(self._waiting[: self._waiting_rows])
@@ -104,8 +104,13 @@ class ChunkedDataset:
         self._waiting[self._waiting_rows : end] = values
         self._waiting_rows = end
 
+    @property
+    def _dataset(self) -> h5py.Dataset:
+        # Asking whether a dataset is true asks the library whether it is open.
+        return self._create(len(self._waiting)) if self._made is None else self._made
+
     def _create(self, chunk_rows: int) -> h5py.Dataset:
-        self._dataset = self._group.create_dataset(
+        self._made = self._group.create_dataset(
             self._name,
             shape=(self._written, *self._row_shape),
             maxshape=(None, *self._row_shape),
@@ -113,15 +118,15 @@ class ChunkedDataset:
             dtype=self._dtype,
             **self._filters,
         )
-        self._dataset.attrs.update(self._attributes)
-        return self._dataset
+        self._made.attrs.update(self._attributes)
+        return self._made
 
     def _write_chunks(self, rows: NDArray[Any]) -> None:
         if self._compress is None:
             self._write(rows)
             return
         rows = np.ascontiguousarray(rows, self._dtype)
-        dataset = (self._dataset or self._create(len(self._waiting))).id
+        dataset = self._dataset.id
         dataset.set_extent((self._written + len(rows), *self._row_shape))
         step = len(self._waiting)
         for start in range(0, len(rows), step):
@@ -133,7 +138,7 @@ class ChunkedDataset:
 
     def _write(self, rows: NDArray[Any]) -> None:
         # Indexing a dataset costs more than this for each call.
-        dataset = (self._dataset or self._create(len(self._waiting))).id
+        dataset = self._dataset.id
         end = self._written + len(rows)
         dataset.set_extent((end, *self._row_shape))
         if len(rows):

@@ -15,6 +15,7 @@ from pixie_pipe.storage import Stream as RawStream
 from pixie_pipe.storage import convert, read_events, read_hdf5
 
 QUANTITIES = {
+    "cores": {"alone, ms", "with busy neighbours, times as long"},
     "decode": {"M events/s", "GB/s", "ratio to memcpy"},
     "read": {"M events/s"},
     "sort": {"M events/s", "ratio to memcpy", "times numpy"},
@@ -78,7 +79,7 @@ def test_a_run_that_loses_something_is_no_measurement(tmp_path, monkeypatch):
 
 
 def test_an_unknown_name_is_refused(tmp_path):
-    with pytest.raises(UnknownBenchmarkError, match="'sorting', expected decode, read"):
+    with pytest.raises(UnknownBenchmarkError, match="'sorting', expected cores"):
         run(["decode", "sorting"], Settings(tmp_path), command="test")
 
 
