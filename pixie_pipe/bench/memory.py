@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pixie_pipe.bench.chain import TO_HDF5, of_file, run_chain
-from pixie_pipe.bench.figures import Figure, Section, Table, figure
+from pixie_pipe.bench.figures import Figure, Section, Table, figure, ratio
 from pixie_pipe.bench.measuring import MILLION
 from pixie_pipe.bench.replay import cases
 
 if TYPE_CHECKING:
     from pixie_pipe.bench.settings import Settings
 
-_PART: Final = 6
+_PART: Final = 3
 """The shorter input has this part of the events of a replay."""
+
+_MOST_ROUNDS: Final = 3
 
 
 def measure(settings: Settings) -> Section:
@@ -25,14 +27,20 @@ def measure(settings: Settings) -> Section:
         peaks = []
         for factor in (1, 10):
             case.write(raw, events * factor)
-            peaks.append(run_chain(TO_HDF5, of_file(raw), settings.directory).peaks)
+            runs = [
+                run_chain(TO_HDF5, of_file(raw), settings.directory)
+                for _ in range(min(settings.rounds, _MOST_ROUNDS))
+            ]
+            peaks.append(
+                {task: [run.peaks[task] / MILLION for run in runs] for task in TO_HDF5}
+            )
         raw.unlink()
         short, long = peaks
         for task in TO_HDF5:
             rows[f"{case.name}, {task}"] = {
-                "MB": figure(short[task] / MILLION),
-                "10 times as much, MB": figure(long[task] / MILLION),
-                "ratio": figure(long[task] / short[task]),
+                "MB": figure(short[task]),
+                "10 times as much, MB": figure(long[task]),
+                "ratio": ratio(long[task], short[task]),
             }
     return Section(
         "Memory",

@@ -57,8 +57,11 @@ def _compare(
         )
         for number in range(modules):
             sorter.add_module((0, number))
-        found = [sorter.add(part, stream=stream) for part, stream in batches]
-        return sum(len(one) for one in (*found, sorter.finish()) if one is not None)
+        count = 0
+        for part, stream in batches:
+            found = sorter.add(part, stream=stream)
+            count += 0 if found is None else len(found)
+        return count + len(sorter.finish())
 
     def with_numpy() -> int:
         rows = np.argsort(whole.time_ps, kind="stable")

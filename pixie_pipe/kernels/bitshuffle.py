@@ -128,10 +128,13 @@ def _shuffle(
     front. So the bytes of a value are parted in log2(itemsize) passes, and the bits
     in three, after each eight bytes have been transposed as eight times eight bits.
     """
-    # Its own copy: what follows is compiled for memory that can be written to.
-    for i in range(source.size):
-        one[i] = source[i]
     parted = 1
+    if itemsize == 1:
+        for i in range(source.size):
+            one[i] = source[i]
+    else:
+        _part_even_and_odd(source, one)
+        parted = 2
     while parted < itemsize:
         _part_even_and_odd(one, other)
         one, other = other, one

@@ -74,8 +74,13 @@ class SharedMemory:
     def __init__(self, path: Path) -> None:
         self.name = path.name
         self._file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-        os.ftruncate(self._file, LIMIT_BYTES)
-        self._map = mmap.mmap(self._file, LIMIT_BYTES)
+        try:
+            os.ftruncate(self._file, LIMIT_BYTES)
+            self._map = mmap.mmap(self._file, LIMIT_BYTES)
+        except OSError:
+            os.close(self._file)
+            path.unlink()
+            raise
         self._start = np.frombuffer(self._map, np.uint8).ctypes.data
         self._used = 0
         self._free: defaultdict[int, list[int]] = defaultdict(list)
