@@ -80,19 +80,17 @@ def merged(parts: Sequence[Part]) -> Events:
         return joined if rows is None else joined[rows]
     if len(parts) == 1 and isinstance(parts[0].rows, slice):
         return parts[0].table()
-    return moved(moves(parts), parts)
+    return moved(parts, find_moves(parts))
 
 
-def moves(parts: Sequence[Part]) -> list[Move]:
+def find_moves(parts: Sequence[Part]) -> list[Move]:
     """Return where the rows of each part go."""
-    numbers = sorted(
-        range(len(parts)), key=lambda number: (int(parts[number].times[0]), number)
-    )
-    if all(_follows(parts, *pair) for pair in pairwise(numbers)):
-        firsts = accumulate((len(parts[number]) for number in numbers), initial=0)
+    by_time = sorted(range(len(parts)), key=lambda i: (int(parts[i].times[0]), i))
+    if all(_follows(parts, *pair) for pair in pairwise(by_time)):
+        firsts = accumulate((len(parts[i]) for i in by_time), initial=0)
         return [
-            Move(parts[number].events, parts[number].rows, first_place=first)
-            for number, first in zip(numbers, firsts, strict=False)
+            Move(parts[i].events, parts[i].rows, first_place=first)
+            for i, first in zip(by_time, firsts, strict=False)
         ]
     starts = [0, *accumulate(map(len, parts))]
     times = POOL.take_array(starts[-1], np.int64)
@@ -111,8 +109,8 @@ def _follows(parts: Sequence[Part], one: int, other: int) -> bool:
     return last < first or (last == first and one < other)
 
 
-def moved(moves: Sequence[Move], parts: Sequence[Part]) -> Events:
-    """Return a table with all rows at their places."""
+def moved(parts: Sequence[Part], moves: Sequence[Move]) -> Events:
+    """Return a table with the rows of all parts at their places."""
     count = sum(map(len, parts))
     columns = new_columns(parts[0].events, count, sum(part.samples() for part in parts))
     for move in moves:

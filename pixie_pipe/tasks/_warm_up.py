@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pixie_pipe.buffers import BufferPool
 from pixie_pipe.events import Events
-from pixie_pipe.kernels._merging import Part, moved, moves
+from pixie_pipe.kernels._merging import Part, find_moves, moved
 from pixie_pipe.kernels.bitshuffle import compress, most_compressed_bytes
 from pixie_pipe.kernels.histogram import ChannelHistograms
 from pixie_pipe.kernels.time_order import time_order
@@ -111,7 +111,7 @@ def _merge(events: Events) -> None:
             Part(wide, np.array([[0, 0, count]]), times + delay, wide.nbytes)
             for delay in (0, later)
         ]
-        moved(moves(parts), parts)
+        moved(parts, find_moves(parts))
 
 
 def _order() -> None:
