@@ -3,8 +3,9 @@
 Bitshuffle brings the bits of equal weight of a block of values together, in a *plane*
 for each. In what a digitizer writes, a plane is either noise, which no LZ4 makes
 smaller, or constant over long stretches. So the only repetitions that are looked for
-are runs of one byte. Compared with the search for any repetition the result is 0 to 4 %
-larger, and made in a third to half the time. Any reader of the format can read it.
+are runs of one byte. The result is up to 3 % larger than with a search for any
+repetition (4 % smaller at best), and made in 0.4 to 1.0 of the time of the library's
+functions, by column (docs/decisions.md). Any reader of the format can read it.
 
 Formats: a chunk of bitshuffle as its HDF5 filter stores it (number 32008; K. Masui et
 al., Astronomy and Computing 12 (2015) 181), and the blocks of LZ4 (lz4_Block_format.md
