@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from pixie_pipe.pipeline.links import DEFAULT_WINDOW
+
 if TYPE_CHECKING:
     from pixie_pipe.pipeline._task_contract import TaskContract
     from pixie_pipe.pipeline.input_port import Arrived, InputPort
@@ -22,7 +24,11 @@ CHECKPOINT_SECONDS: Final = 0.5
 """Time between checkpoints: short enough that the senders' windows do not fill."""
 
 CHECKPOINT_FRAMES: Final = 4
-"""Frames after which a checkpoint is made earlier: a window holds some eight."""
+"""Frames after which a checkpoint is made earlier."""
+
+CHECKPOINT_BYTES: Final = DEFAULT_WINDOW // 4
+"""Bytes after which a checkpoint is made earlier: a window must not fill with what is
+only waiting to be saved, and may hold no more than two frames."""
 
 
 class _Saved(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -50,13 +56,19 @@ class Checkpoint:
         self._inbox = inbox
         self._path = Path(path)
         self._unsaved: list[Arrived] = []
+        self._unsaved_bytes = 0
         self._next = time.monotonic() + CHECKPOINT_SECONDS
 
     def note(self, frame: Arrived) -> None:
         """Note a frame that was worked on; the last one of a run is saved at once."""
         self._unsaved.append(frame)
+        self._unsaved_bytes += frame.nbytes
         frame.link.done = frame.header.sequence + 1
-        if len(self._unsaved) >= CHECKPOINT_FRAMES or frame.link.ended:
+        is_much = (
+            len(self._unsaved) >= CHECKPOINT_FRAMES
+            or self._unsaved_bytes >= CHECKPOINT_BYTES
+        )
+        if is_much or frame.link.ended:
             self.save()
 
     def save_if_due(self) -> None:
@@ -72,6 +84,7 @@ class Checkpoint:
         for frame in self._unsaved:
             self._inbox.acknowledge(frame)
         self._unsaved = []
+        self._unsaved_bytes = 0
         self._next = time.monotonic() + CHECKPOINT_SECONDS
 
     def _write(self, state: bytes) -> None:

@@ -15,7 +15,7 @@ from pixie_pipe.pipeline.frames import (
     pack_end,
     pack_nothing,
 )
-from pixie_pipe.pipeline.links import address_of, decode_ack
+from pixie_pipe.pipeline.links import DEFAULT_WINDOW, address_of, decode_ack
 from tests.support.wire import (
     QUIET_MS,
     TRANSPORTS,
@@ -353,3 +353,17 @@ def test_a_checkpoint_knows_of_producers_that_sent_nothing_since_the_last_one(
         assert note(line, kept, 1) == [("a", 2 + restart)]
     senders[1].send(["at last"])
     assert note(line, kept, 1) == [("b", 2)]
+
+
+def test_a_checkpoint_does_not_let_a_window_fill_with_large_frames(net, tmp_path):
+    """As of a tap whose frames are half as large as the window."""
+    sender, receiver = net.pair()
+    task = SimpleNamespace(run_number=1, serialize=bytes, restore=bytes)
+    kept = Checkpoint(task, receiver.port, str(tmp_path / "state"))  # type: ignore[arg-type]
+    frame = np.zeros(DEFAULT_WINDOW // 2, np.uint8)
+    for _ in range(6):
+        assert sender.outbox.has_room(frame.nbytes)
+        sender.send(frame)
+        kept.note(receiver.take())
+        # Nobody waits for the time at which a checkpoint is due.
+        sender.await_done()
