@@ -33,8 +33,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+import numpy as np
 import platformdirs
 from numba.core import caching
+from numpy.typing import NDArray
 
 from pixie_pipe._version import __version__
 
@@ -46,6 +48,7 @@ BOUNDSCHECK = os.environ.get("PIXIE_PIPE_BOUNDSCHECK", "") == "1"
 _KERNEL_PACKAGES = ("events", "kernels", "listmode")
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @functools.cache
@@ -105,6 +108,17 @@ class _LockedCache(caching.FunctionCache):  # type: ignore[misc]  # numba has no
     def save_overload(self, sig: Any, data: Any) -> None:
         with _cache_lock():
             super().save_overload(sig, data)
+
+
+def read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    """Return a view that cannot be written to.
+
+    Numba compiles a kernel once for arrays that can be written to and once for those
+    that cannot: a kernel that gets such views is compiled once.
+    """
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def jit(function: Kernel) -> Kernel:

@@ -47,7 +47,7 @@ def run(
     settings: Settings,
     *,
     command: str,
-    on_begin: Callable[[str], object] = str,
+    on_begin: Callable[[str], object] | None = None,
 ) -> Report:
     """Run benchmarks.
 
@@ -90,7 +90,8 @@ def run(
     for name, module in BENCHMARKS.items():
         if names and name not in names:
             continue
-        on_begin(name)
+        if on_begin is not None:
+            on_begin(name)
         start = time.perf_counter()
         section = import_module(f"pixie_pipe.bench.{module}").measure(settings)
         sections[name] = dataclasses.replace(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pixie_pipe.bench.bare import run_bare
-from pixie_pipe.bench.chain import TO_HDF5, TO_SORTED, Measured, of_file, run_chain
+from pixie_pipe.bench.chain import TO_HDF5, Measured, of_file, run_chain
 from pixie_pipe.bench.data import SAMPLES, read_through, write_headers, write_traces
 from pixie_pipe.bench.figures import Figure, Section, Table, figure, ratio
 from pixie_pipe.bench.measuring import GIGA, MILLION, timed
@@ -54,17 +54,6 @@ def measure(settings: Settings) -> Section:
         "clock runs from `start` until the file and the record of the run are on the "
         "disk. The bare loop does the same with the same kernels and writer in one "
         "process with two threads, in the same round. GB are those of raw words.",
-        tables,
-    )
-
-
-def measure_stream(settings: Settings) -> Section:
-    """Measure the pipeline that ends with sorted events."""
-    tables = measure_chain(settings, TO_SORTED, writes=False)
-    return Section(
-        "Streaming to sorted events",
-        f"{', '.join(TO_SORTED)}, each a process, and nothing written. The bare loop "
-        "does the same with the same kernels in one thread, in the same round.",
         tables,
     )
 

@@ -31,34 +31,13 @@ def gather_traces(
     tuple of ndarray
         Offsets of the copied traces, shape (n + 1,), from 0; and their samples.
     """
-    gathered_offsets = np.empty(rows.size + 1, dtype=np.int64)
-    gather_offsets(offsets, rows, gathered_offsets)
-    gathered = np.empty(gathered_offsets[-1], dtype=np.uint16)
-    gather_samples(offsets, samples, rows, gathered_offsets, gathered)
-    return gathered_offsets, gathered
-
-
-def gather_offsets(
-    offsets: NDArray[np.int64],
-    rows: NDArray[np.signedinteger[Any]],
-    gathered_offsets: NDArray[np.int64],
-) -> None:
-    """Write the offsets of `gather_traces` to memory that is there."""
-    gathered_offsets[0] = 0
+    gathered_offsets = np.zeros(rows.size + 1, dtype=np.int64)
     np.cumsum(offsets[rows + 1] - offsets[rows], out=gathered_offsets[1:])
-
-
-def gather_samples(
-    offsets: NDArray[np.int64],
-    samples: NDArray[np.uint16],
-    rows: NDArray[np.signedinteger[Any]],
-    gathered_offsets: NDArray[np.int64],
-    gathered: NDArray[np.uint16],
-) -> None:
-    """Write the samples of `gather_traces` to memory that is there."""
+    gathered = np.empty(gathered_offsets[-1], dtype=np.uint16)
     # One memory layout of rows means one compiled kernel.
     rows = np.ascontiguousarray(rows)
     _copy_traces(offsets, samples, rows, gathered_offsets, gathered)
+    return gathered_offsets, gathered
 
 
 @jit

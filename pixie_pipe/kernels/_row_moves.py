@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pixie_pipe._jit import jit
+from pixie_pipe._jit import jit, read_only
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
 from pixie_pipe.kernels._stretches import (
     Rows,
@@ -95,10 +95,8 @@ class Move:
 
     def samples(self, offsets: NDArray[np.int64], samples: NDArray[np.uint16]) -> None:
         """Copy the traces to where the offsets of the other table say."""
-        source = self._events.trace_samples.view()
-        source.flags.writeable = False
-        starts = self._events.trace_offsets.view()
-        starts.flags.writeable = False
+        source = read_only(self._events.trace_samples)
+        starts = read_only(self._events.trace_offsets)
         _move_samples(source, starts, self._stretches, offsets, samples)
 
     def _column(self, source: NDArray[Any], target: NDArray[Any]) -> None:
@@ -112,26 +110,21 @@ class Move:
         elif self._is_in_stretches:
             move_stretches(source, target, self._stretches)
         else:
-            _move_values(_read_only(source), _as_numbers(target), *self._where)
+            _move_values(
+                read_only(_as_numbers(source)), _as_numbers(target), *self._where
+            )
 
 
 def move_stretches(
     source: NDArray[Any], target: NDArray[Any], stretches: Stretches
 ) -> None:
     """Copy stretches of one array to their places in another of the same type."""
-    _move_stretches(_read_only(source), _as_numbers(target), stretches)
+    _move_stretches(read_only(_as_numbers(source)), _as_numbers(target), stretches)
 
 
 def _as_numbers(column: NDArray[Any]) -> NDArray[Any]:
     """Return a view as unsigned numbers: few types, so few compiled kernels."""
     return column.view(f"u{column.itemsize}")
-
-
-def _read_only(column: NDArray[Any]) -> NDArray[Any]:
-    """Return a view: the same compiled kernel, whether it may be written to or not."""
-    numbers = _as_numbers(column)
-    numbers.flags.writeable = False
-    return numbers
 
 
 @jit

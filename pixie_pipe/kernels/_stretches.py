@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pixie_pipe._jit import jit
+from pixie_pipe._jit import jit, read_only
 from pixie_pipe.kernels._tables import POOL
 
 Rows = NDArray[np.intp]
@@ -41,9 +41,7 @@ def nearly_ordered(time_ps: NDArray[np.int64]) -> Stretches | None:
         Stretches that sort the times, equal ones in their order: one if they are in
         order. None if there would be many, or an event is far from its place.
     """
-    time_ps = np.ascontiguousarray(time_ps).view()
-    # The same compiled kernel, whether the times may be written to or not.
-    time_ps.flags.writeable = False
+    time_ps = read_only(np.ascontiguousarray(time_ps))
     room = time_ps.size // _LEAST_ROWS_OF_A_STRETCH + 1
     stretches = POOL.take_array(3 * room, np.intp).reshape(room, 3)
     count = _find_order(time_ps, stretches)

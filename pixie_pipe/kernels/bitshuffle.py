@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pixie_pipe._jit import jit
+from pixie_pipe._jit import jit, read_only
 from pixie_pipe.errors import PixiePipeError
 
 BLOCK_BYTES: Final = 8192
@@ -84,9 +84,7 @@ def compress(values: NDArray[Any], target: NDArray[np.uint8]) -> int:
             f"there is room for {target.size} bytes, expected "
             f"{most_compressed_bytes(values.nbytes)}"
         )
-    source = values.reshape(-1).view(np.uint8)
-    # The same compiled kernel, whether the values may be written to or not.
-    source.flags.writeable = False
+    source = read_only(values.reshape(-1).view(np.uint8))
     return int(_compress(source, values.itemsize, target))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pixie_pipe._jit import read_only
 from pixie_pipe.listmode import _state as entry
 from pixie_pipe.listmode._column_kernels import Fields
 from pixie_pipe.listmode._columns import ColumnBuffers
@@ -115,7 +116,7 @@ class Engine:
         int
             How many of the words are decided. The rest must begin the next call.
         """
-        words = _read_only(words)
+        words = read_only(words)
         state = self._state
         state[entry.POSITION] = 0
         while True:
@@ -161,7 +162,7 @@ class Engine:
         state[entry.EVENTS] = 0
         state[entry.BLOCKS] = _ALL_BLOCKS
         scan_words(
-            _read_only(words),
+            read_only(words),
             base,
             final,
             self._geometry,
@@ -255,13 +256,6 @@ class Engine:
         """First word of the stretch that is being rejected, or None if in step."""
         position = int(self._state[entry.LOST_FROM])
         return None if position < 0 else position
-
-
-def _read_only(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Return a view, so that kernels are compiled for one type of words only."""
-    words = words.view()
-    words.flags.writeable = False
-    return words
 
 
 def _common_id_bits(modules: NDArray[np.intp], geometry: Geometry) -> tuple[int, int]:
