@@ -104,10 +104,10 @@ def run_chain(
 
 
 def process_numbers(pipe: Pipeline) -> dict[str, int]:
-    """Return the number of each process by its name."""
+    """Return the number of each process by its name, or that of its one task."""
     assert pipe.supervisor is not None
     return {
-        name: record.hello.pid
+        record.node.process or name: record.hello.pid
         for name, record in pipe.supervisor.records.items()
         if record.hello is not None
     }

@@ -70,6 +70,12 @@ class TaskConfig(BaseModel):
         gt=0,
         description="Data that may be under way to each of its processes in MB",
     )
+    process: str | None = Field(
+        default=None,
+        pattern=TASK_NAME,
+        description="Name of a process, which it shares with all tasks that name the "
+        "same one. By default it has a process of its own.",
+    )
 
     @field_validator("source", mode="before")
     @classmethod

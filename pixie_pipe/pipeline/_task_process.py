@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
-import signal
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.context import ForkServerProcess
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from pixie_pipe.pipeline._task_contract import TaskContract
-from pixie_pipe.pipeline._task_reports import HEART_BEAT_SECONDS, Printer
 from pixie_pipe.pipeline._task_work import WAIT_SECONDS, TaskWork
+from pixie_pipe.pipeline.host import Abandon, Host, Leave
 from pixie_pipe.pipeline.messages import (
     Configure,
     Connect,
@@ -32,16 +28,12 @@ from pixie_pipe.pipeline.messages import (
 from pixie_pipe.pipeline.parameters import ParameterError, checked_parameters
 
 if TYPE_CHECKING:
+    import zmq
+
     from pixie_pipe.pipeline.checkpoint import Checkpoint
     from pixie_pipe.pipeline.data import Tallies
-
-
-class _Leave(BaseException):
-    """Ends whatever the task is doing; not for `except Exception`."""
-
-
-class _Abandon(BaseException):
-    """Ends the run, whatever the task is doing; not for `except Exception`."""
+    from pixie_pipe.pipeline.endpoint import Endpoint
+    from pixie_pipe.pipeline.frames import Header
 
 
 class TaskProcess(TaskWork, ForkServerProcess):
@@ -50,45 +42,34 @@ class TaskProcess(TaskWork, ForkServerProcess):
     control_address: str
     bind_data: str
     bind_acks: str
+    companions: Sequence[TaskProcess]
+
+    _host: Host
 
     def run(self) -> None:
-        """Live: connect, obey commands, work, until told to quit."""
-        try:
-            self.init()
-        except Exception as error:  # noqa: BLE001 - whatever a task raises is told
-            self._report_error(error, fatal=True)
-            if hasattr(self, "_endpoint"):
-                self._endpoint.close()
-            sys.exit(1)
-        try:
-            while self.status is not Status.DYING:
-                self._live()
-        except _Leave:
-            self._abandon("the pipeline was ended while data were coming")
-        self.quit()
+        """Live: connect, obey commands, work, until told to quit.
 
-    def _live(self) -> None:
-        """Do the next thing that is to be done."""
-        try:
-            self.poll(0)
-            if self.status is Status.RUNNING:
-                self.work()
-            elif self.status is not Status.DYING:
-                self.wait()
-        except _Abandon:
-            self._abandon("the run was given up")
-            self.status = Status.WAITING
-            self.send_heart_beat()
-        except Exception as error:  # noqa: BLE001 - whatever a task raises is reported
-            self._panic(error)
+        Called in the new process, for the first of the tasks that share it.
+        """
+        Host([self, *self.companions]).run()
 
-    def init(self) -> None:
-        """Open the sockets, tell the pipeline where they are, and call `do_init`."""
-        from pixie_pipe.pipeline.endpoint import Endpoint
+    def take_turn(self) -> None:
+        """Do the next thing that is to be done; wait if there is nothing."""
+        self.poll(0)
+        if self.status is Status.RUNNING:
+            self.work()
+        elif self.status is not Status.DYING:
+            self.wait()
 
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, self._note_termination)
-        self._terminated = False
+    def take_turn_between(self) -> None:
+        """Do what is to be done between data that a task of this process brings."""
+        if self.status is Status.RUNNING and self._endpoint.inbox.ended:
+            self.stop()
+        elif self.status in (Status.RUNNING, Status.WAITING):
+            self._tick()
+
+    def open_sockets(self, endpoint: Callable[[], Endpoint]) -> None:
+        """Take sockets, which the function makes; all tasks of the process do first."""
         self._stop_asked = False
         self._done = 0
         self._refused = ""
@@ -102,10 +83,10 @@ class TaskProcess(TaskWork, ForkServerProcess):
         self._tallies: Tallies = {}
         self._checkpoint: Checkpoint | None = None
         self._in_run = False
-        self._endpoint = Endpoint(
-            self.name, self.control_address, self.bind_data, self.bind_acks
-        )
-        sys.stdout = Printer(self)
+        self._endpoint = endpoint()
+
+    def init(self) -> None:
+        """Tell the pipeline where the sockets are, and call `do_init`."""
         self._endpoint.control.send(
             Hello(os.getpid(), self._endpoint.data_address, self._endpoint.acks_address)
         )
@@ -127,18 +108,28 @@ class TaskProcess(TaskWork, ForkServerProcess):
         bool
             Whether anything came.
         """
-        came = self._endpoint.wait(timeout, data=data)
-        while (message := self._endpoint.control.receive()) is not None:
-            self._obey(message)
+        return self._host.poll(timeout, data=data)
+
+    def take_news(self, ready: Mapping[Any, int]) -> None:
+        """Handle commands and acknowledgements, and send what is due.
+
+        Parameters
+        ----------
+        ready
+            The sockets at which something has come.
+        """
+        endpoint = self._endpoint
+        if endpoint.outbox.socket in ready:
+            endpoint.outbox.take_acks()
+        if endpoint.control.socket in ready:
+            while (message := endpoint.control.receive()) is not None:
+                self._obey(message)
         now = time.monotonic()
         if now >= self._next_beat:
-            self._terminated |= _is_orphan()
+            self._host.look_for_parent()
             self.send_heart_beat()
         if self._report_due and now >= self._next_report:
             self.flush_report()
-        if self._terminated:
-            raise _Leave
-        return came
 
     def begin(self, start: Start) -> None:
         """Begin a run: reset what belongs to one, and call `do_start`."""
@@ -182,6 +173,28 @@ class TaskProcess(TaskWork, ForkServerProcess):
             self.poll(WAIT_SECONDS, data=True)
         self._tick()
 
+    def take_frame(self, header: Header, buffers: list[memoryview]) -> bool:
+        """Work on a frame of a task in the same process.
+
+        Parameters
+        ----------
+        header, buffers
+            As they would come over a link.
+
+        Returns
+        -------
+        bool
+            Whether it could be taken.
+        """
+        if self.status is not Status.RUNNING:
+            return False
+        with self._host.working(self):
+            try:
+                self._process(self._endpoint.inbox.take(header, buffers))
+            except Exception as error:  # noqa: BLE001 - it is not the sender's
+                self.panic(error)
+        return True
+
     def wait(self) -> None:
         """Wait for a command for a short time, and call `do_wait`."""
         self.poll(WAIT_SECONDS)
@@ -204,15 +217,16 @@ class TaskProcess(TaskWork, ForkServerProcess):
         try:
             self.do_quit()
         except Exception as error:  # noqa: BLE001 - it leaves in any case
-            self._report_error(error, fatal=False)
+            self.report_error(error, fatal=False)
+        with contextlib.suppress(Exception):
+            self.send_heart_beat()
+        self.close_sockets()
+
+    def close_sockets(self) -> None:
+        """Close the sockets, if they are there."""
         endpoint = getattr(self, "_endpoint", None)
         if endpoint is not None:
-            with contextlib.suppress(Exception):
-                self.send_heart_beat()
-            sys.stdout = sys.__stdout__
             endpoint.close()
-            if _is_orphan():
-                endpoint.remove_files()
 
     def configure(self, config: Mapping[str, Any]) -> None:
         """Take values of parameters, and call `do_configure` with them.
@@ -237,7 +251,18 @@ class TaskProcess(TaskWork, ForkServerProcess):
         self.is_final = message.is_final
         self._endpoint.inbox.connect(message.inputs)
         self._endpoint.outbox.connect(message.outputs)
+        self._host.watch()
         self.do_connect()
+
+    @property
+    def is_driving(self) -> bool:
+        """Whether it makes data, or waits for those of other processes, in a run."""
+        inbox = self._endpoint.inbox
+        return self.status is Status.RUNNING and not inbox.is_fed_here
+
+    def watch_with(self, quiet: zmq.Poller, everything: zmq.Poller) -> None:
+        """Register the sockets to wait for: without data, and with them."""
+        self._endpoint.watch_with(quiet, everything)
 
     @property
     def is_source(self) -> bool:
@@ -257,7 +282,8 @@ class TaskProcess(TaskWork, ForkServerProcess):
         """Wait without using the processor; a command ends it early."""
         until = time.monotonic() + seconds
         while not self._stop_asked and (left := until - time.monotonic()) > 0:
-            self.poll(min(left, HEART_BEAT_SECONDS))
+            self.poll(min(left, WAIT_SECONDS))
+            self._host.follow_idle()
 
     def _obey(self, message: object) -> None:
         if isinstance(message, Cut):
@@ -281,20 +307,20 @@ class TaskProcess(TaskWork, ForkServerProcess):
             self._done = number
             if isinstance(message, Start):
                 raise
-            self._report_error(error, fatal=False)
+            self.report_error(error, fatal=False)
         self._done = number
         self.send_heart_beat()
 
     def _command(self, message: object) -> None:
         if isinstance(message, Quit):
             if self.status is Status.RUNNING:
-                raise _Leave
+                raise Leave
             self.status = Status.DYING
         elif isinstance(message, Stop):
             self._stop_asked = True
             if self.status is Status.RUNNING and message.abandon:
                 self._done = message.number
-                raise _Abandon
+                raise Abandon
             if self.status in (Status.FINISHED, Status.PANICKING):
                 self.status = Status.WAITING
         elif self.status is Status.RUNNING:
@@ -322,16 +348,16 @@ class TaskProcess(TaskWork, ForkServerProcess):
 
         return Checkpoint(self, self._endpoint.inbox, start.checkpoint)
 
-    def _panic(self, error: Exception) -> None:
+    def panic(self, error: Exception) -> None:
         """Report an error that ends the work, and wait for a decision."""
-        self._report_error(error, fatal=True)
+        self.report_error(error, fatal=True)
         self.status = Status.PANICKING
         self.give_up(f"{self.name} failed: {type(error).__name__}: {error}")
         self._close_run()
         with contextlib.suppress(Exception):
             self.send_heart_beat()
 
-    def _abandon(self, reason: str) -> None:
+    def abandon(self, reason: str) -> None:
         """End a run that nobody waits for any more."""
         self.give_up(reason)
         self._close_run()
@@ -344,15 +370,7 @@ class TaskProcess(TaskWork, ForkServerProcess):
         self._in_run = False
         try:
             self.do_stop()
-        except (_Leave, _Abandon):
+        except (Leave, Abandon):
             pass
         except Exception as error:  # noqa: BLE001 - the first error has been told
-            self._report_error(error, fatal=False)
-
-    def _note_termination(self, _number: int, _frame: FrameType | None) -> None:
-        self._terminated = True
-
-
-def _is_orphan() -> bool:
-    parent = multiprocessing.parent_process()
-    return parent is not None and not parent.is_alive()
+            self.report_error(error, fatal=False)

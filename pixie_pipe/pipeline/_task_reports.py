@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pixie_pipe.pipeline._task_contract import TaskContract
@@ -111,7 +111,8 @@ class TaskReports(TaskContract):
             ]  # fmt: skip
         return statistics
 
-    def _report_error(self, error: Exception, *, fatal: bool) -> None:
+    def report_error(self, error: Exception, *, fatal: bool) -> None:
+        """Tell the pipeline about an error, and whether the task can go on."""
         text = "".join(traceback.format_exception(error))
         report = ErrorReport(
             msg=f"{type(error).__name__}: {error}"[:10_000],
@@ -129,14 +130,14 @@ class TaskReports(TaskContract):
 class Printer:
     """Stands for the standard output: whole lines become messages."""
 
-    def __init__(self, task: TaskReports) -> None:
-        self._task = task
+    def __init__(self, print_line: Callable[[str], None]) -> None:
+        self._print_line = print_line
         self._line = ""
 
     def write(self, text: str) -> int:
         *lines, self._line = (self._line + text).split("\n")
         for line in lines:
-            self._task.print(line)
+            self._print_line(line)
         return len(text)
 
     def flush(self) -> None:

@@ -12,6 +12,8 @@ from pixie_pipe.pipeline.declarations import Category, Port, Role
 from pixie_pipe.pipeline.links import DEFAULT_WINDOW
 from pixie_pipe.pipeline.messages import Error
 from pixie_pipe.pipeline.parameters import check_parameters, suggestion
+from pixie_pipe.pipeline.problem import Problem
+from pixie_pipe.pipeline.shared_process import shared_process_problems
 
 if TYPE_CHECKING:
     from pixie_pipe.pipeline.task import Task
@@ -21,28 +23,6 @@ Path = tuple[str | int, ...]
 
 class GraphError(Error):
     """Tasks that do not fit together; the text lists everything that is wrong."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something wrong in the graph.
-
-    Attributes
-    ----------
-    node
-        Name of the node, or "" for the graph as a whole.
-    text
-        What is wrong, and what to do.
-    field
-        Parameter or setting of the node that is wrong, or "".
-    missing_input
-        Whether it is a first task that waits for data: in a session it may.
-    """
-
-    node: str
-    text: str
-    field: str = ""
-    missing_input: bool = False
 
 
 @dataclass(slots=True)
@@ -61,6 +41,8 @@ class Node:
         Number of processes that share the work.
     role
         What its end means for the run.
+    process
+        Name of the process that it shares with others; "" for one of its own.
     """
 
     name: str
@@ -68,6 +50,7 @@ class Node:
     parameters: dict[str, Any] = field(default_factory=dict)
     workers: int = 1
     role: Role = Role.ESSENTIAL
+    process: str = ""
 
     @property
     def all_parameters(self) -> dict[str, Any]:
@@ -137,9 +120,34 @@ class Graph:
 
     def is_lossy(self, edge: Edge) -> bool:
         """Tell whether an edge may drop data."""
+        if self.is_direct(edge):
+            return False
         if edge.lossy is not None:
             return edge.lossy
         return self.is_live and self.nodes[edge.consumer].is_tap
+
+    def is_direct(self, edge: Edge) -> bool:
+        """Tell whether both ends are in one process, so that data go by a call."""
+        process = self.nodes[edge.producer].process
+        return bool(process) and self.nodes[edge.consumer].process == process
+
+    def process_members(self) -> list[dict[str, Node]]:
+        """Return the tasks of each process by name, producers first.
+
+        A process has one worker of a pool, a task, or several tasks.
+        """
+        shared: dict[str, dict[str, Node]] = {}
+        members = []
+        for name in self.in_order():
+            node = self.nodes[name]
+            if node.process and node.process in shared:
+                shared[node.process][name] = node
+                continue
+            own = [{process: node} for process in node.processes]
+            members += own
+            if node.process:
+                shared[node.process] = own[0]
+        return members
 
     def in_order(self) -> list[str]:
         """Return the names of the nodes, producers before their consumers.
@@ -191,6 +199,7 @@ class Graph:
         found += _double_links(self)
         found += _role_problems(self)
         found += _pool_problems(self)
+        found += shared_process_problems(self)
         found += _Flow(self).problems(order)
         return found
 

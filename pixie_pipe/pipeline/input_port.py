@@ -20,7 +20,7 @@ from pixie_pipe.pipeline.frames import (
     decode_header,
     end_of,
 )
-from pixie_pipe.pipeline.links import Ack, data_socket, encode_ack
+from pixie_pipe.pipeline.links import HERE, Ack, data_socket, encode_ack
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +76,8 @@ class InputLink:
 
     task: str
     group: InputGroup
-    acks: zmq.Socket[Any]
+    # None: it is in the same process, and needs none.
+    acks: zmq.Socket[Any] | None
     # None: a process that replaces another takes up where the sender does.
     expected: int | None = 0
     partial: bool = False
@@ -197,12 +198,23 @@ class InputPort:
         for edge in edges:
             group = InputGroup(edge)
             for task in edge.tasks:
-                socket = data_socket(self._context, zmq.PUSH)
-                socket.connect(edge.acks[task])
-                link = InputLink(task, group, socket)
+                link = InputLink(task, group, self._acks_socket(edge.acks[task]))
                 group.links.append(link)
                 self._links[task] = link
             self.groups.append(group)
+
+    def _acks_socket(self, address: str) -> zmq.Socket[Any] | None:
+        if address == HERE:
+            return None
+        socket = data_socket(self._context, zmq.PUSH)
+        socket.connect(address)
+        return socket
+
+    @property
+    def is_fed_here(self) -> bool:
+        """Whether all data come from tasks of the same process."""
+        links = self._links.values()
+        return bool(links) and all(link.acks is None for link in links)
 
     def begin(self, run: int, *, restarted: bool = False) -> None:
         """Begin a run."""
@@ -245,14 +257,36 @@ class InputPort:
                 return
             self._arrive(parts)
 
-    def _arrive(self, parts: list[zmq.Frame]) -> None:
-        header = decode_header(parts[0].buffer)
+    def take(self, header: Header, buffers: list[memoryview]) -> Arrived:
+        """Take a frame of a task in the same process.
+
+        Raises
+        ------
+        FrameError
+            If it is not the next one, or tells of data that did not come.
+        """
+        link = self._link_from(header)
+        if not link.accept(header, self._run):
+            raise FrameError(
+                f"frame {header.sequence} of run {header.run} came from "
+                f"{header.source}, expected {link.expected} of run {self._run}"
+            )
+        frame = Arrived(header, buffers, link)
+        self._count(frame)
+        return frame
+
+    def _link_from(self, header: Header) -> InputLink:
         link = self._links.get(header.source)
         if link is None:
             raise FrameError(
                 f"a frame of data came from {header.source!r}, which is no neighbour; "
                 f"expected {', '.join(self._links) or 'none'}"
             )
+        return link
+
+    def _arrive(self, parts: list[zmq.Frame]) -> None:
+        header = decode_header(parts[0].buffer)
+        link = self._link_from(header)
         if not link.accept(header, self._run):
             # What still waits here is acknowledged when it is done with.
             if header.run == self._run and header.sequence < link.done:
@@ -341,8 +375,9 @@ class InputPort:
     def _acknowledge(
         self, link: InputLink, sequence: int, *, is_held: bool = False
     ) -> None:
-        ack = Ack(self._name, self._run, sequence, is_held)
-        link.acks.send(encode_ack(ack), zmq.NOBLOCK)
+        if link.acks is not None:
+            ack = Ack(self._name, self._run, sequence, is_held)
+            link.acks.send(encode_ack(ack), zmq.NOBLOCK)
 
     def release(self) -> None:
         """Tell the senders what is not referred to any more."""
@@ -355,7 +390,7 @@ class InputPort:
                 continue
             held.link.held_bytes -= held.nbytes
             link = self._links.get(held.link.task)
-            if link is not None:
+            if link is not None and link.acks is not None:
                 ack = Ack(
                     self._name, held.run, -1, released=[(held.run, held.sequence)]
                 )
@@ -373,14 +408,15 @@ class InputPort:
         link = self._links.get(task)
         if link is None:
             return
-        link.acks.close()
-        link.acks = data_socket(self._context, zmq.PUSH)
-        link.acks.connect(acks)
+        if link.acks is not None:
+            link.acks.close()
+        link.acks = self._acks_socket(acks)
 
     def close_links(self) -> None:
         """Close the sockets to the producers."""
         for link in self._links.values():
-            link.acks.close()
+            if link.acks is not None:
+                link.acks.close()
         self._links = {}
 
     def counts(self) -> dict[str, Counts]:

@@ -5,8 +5,9 @@ it, that is until the receiver is done with it. What is kept is bounded in bytes
 is the back-pressure. If a receiver is replaced by a new process, the kept frames are
 sent again; a receiver drops what it has had already, by (source, run, number).
 
-Here is what both ends share. The sending end is in `output_link`, the receiving one in
-`input_port`; what is inside the frames in `frames`; who the neighbours are in `graph`.
+Here is what both ends share. The sending end is in `output_link`, or in `direct_link`
+if both tasks are in one process; the receiving one in `input_port`; what is inside the
+frames in `frames`; who the neighbours are in `graph`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 DEFAULT_WINDOW: Final = 16 << 20
 """Bytes that may be under way on a link: several frames of 1 to 4 MiB, so that neither
 end waits for the other, and little enough to stay in a cache of the usual size."""
+
+
+HERE: Final = "here"
+"""Stands for an address where both ends are in one process: data go by a call."""
 
 
 class Ack(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):

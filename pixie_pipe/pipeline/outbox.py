@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,13 +11,15 @@ import zmq
 
 from pixie_pipe.buffers import BufferPool
 from pixie_pipe.pipeline.data import Counts, Origin, Tally
+from pixie_pipe.pipeline.direct_link import DirectLink, Receive, no_receiver
 from pixie_pipe.pipeline.frames import Packed, pack_nothing
-from pixie_pipe.pipeline.links import decode_ack
-from pixie_pipe.pipeline.output_link import Lent, OutputGroup
+from pixie_pipe.pipeline.links import HERE, decode_ack
+from pixie_pipe.pipeline.output_group import OutputGroup
+from pixie_pipe.pipeline.output_link import Lent, OutputLink
 
 if TYPE_CHECKING:
     from pixie_pipe.pipeline.frames import Buffer
-    from pixie_pipe.pipeline.messages import OutputEdge
+    from pixie_pipe.pipeline.messages import OutputAddress, OutputEdge
     from pixie_pipe.pipeline.shared_memory import SharedMemory
 
 SHARED_BYTES: Final = 1 << 15
@@ -43,6 +45,8 @@ class Outbox:
         Memory that consumers on this host can read; None: all data travel.
     shared_bytes
         Size of a frame from which on it is shared.
+    receiver
+        Returns what takes frames for a task of the same process, by its name.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Outbox:
         memory: SharedMemory | None = None,
         *,
         shared_bytes: int = SHARED_BYTES,
+        receiver: Callable[[str], Receive] = no_receiver,
     ) -> None:
         self._context = context
         self._name = name
@@ -60,6 +65,7 @@ class Outbox:
         self.groups: list[OutputGroup] = []
         self._memory = memory
         self._shared_bytes = shared_bytes
+        self._receiver = receiver
         self._pool = BufferPool(memory.allocate if memory is not None else None)
         self._lent: Lent = {}
         self._order = -1
@@ -70,8 +76,16 @@ class Outbox:
         """Take these consumers."""
         self.close_links()
         self.groups = [
-            OutputGroup(self._context, self._name, edge, self._lent) for edge in edges
+            OutputGroup(edge, [self._link(edge, target) for target in edge.addresses])
+            for edge in edges
         ]
+
+    def _link(self, edge: OutputEdge, target: OutputAddress) -> OutputLink | DirectLink:
+        if target.address == HERE:
+            return DirectLink(self._name, target, self._receiver(target.task))
+        return OutputLink(
+            self._context, self._name, target, edge.window_bytes, self._lent
+        )
 
     def begin(self, run: int) -> None:
         """Begin a run."""

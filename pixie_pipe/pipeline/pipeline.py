@@ -123,6 +123,7 @@ class Pipeline(PipelineNews):
         role: Role | str | None = None,
         after: str | Sequence[str] | None = None,
         lossy: bool | None = None,
+        process: str = "",
         **parameters: Any,
     ) -> TaskHandle:
         """Add a task. Its process starts with `connect` or `start`.
@@ -143,6 +144,9 @@ class Pipeline(PipelineNews):
             the one before that if that is a tap.
         lossy
             Whether data for it may be dropped and counted when it is too slow.
+        process
+            Name of a process, which it shares with all tasks that name the same one;
+            by default it has a process of its own.
         **parameters
             Values of its parameters.
 
@@ -170,7 +174,7 @@ class Pipeline(PipelineNews):
         if label in self.graph.nodes:
             raise ValueError(f"there is a task {label!r} already, choose another name")
         values = checked_parameters(kind.parameters, parameters, label)
-        node = Node(label, kind, values, workers, Role(role or kind.role))
+        node = Node(label, kind, values, workers, Role(role or kind.role), process)
         self.graph.nodes[label] = node
         producers = [after] if isinstance(after, str) else list(after or ())
         for producer in producers:

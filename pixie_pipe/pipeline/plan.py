@@ -60,6 +60,8 @@ class PlannedTask:
         Whether data for it may be dropped; None leaves it to the pipeline.
     window_bytes
         Bytes that may be under way to one of its processes.
+    process
+        Name of the process that it shares with others; "" for one of its own.
     """
 
     name: str
@@ -71,6 +73,7 @@ class PlannedTask:
     role: Role = Role.ESSENTIAL
     lossy: bool | None = None
     window_bytes: int = DEFAULT_WINDOW
+    process: str = ""
 
     @property
     def is_source(self) -> bool:
@@ -141,6 +144,7 @@ class Plan:
                 workers=task.workers,
                 role=task.role,
                 lossy=None if task.after else task.lossy,
+                process=task.process,
                 **task.parameters,
             )
         placed = {task.name for task in self.tasks if _is_placed(task)}
@@ -183,7 +187,12 @@ def make_graph(tasks: Iterable[PlannedTask]) -> Graph:
     planned = {task.name: task for task in tasks}
     nodes = {
         task.name: Node(
-            task.name, task.kind, dict(task.parameters), task.workers, task.role
+            task.name,
+            task.kind,
+            dict(task.parameters),
+            task.workers,
+            task.role,
+            task.process,
         )
         for task in planned.values()
     }
@@ -366,6 +375,7 @@ class _Planner:
             window_bytes=DEFAULT_WINDOW
             if window is None
             else int(window * _BYTES_PER_MB),
+            process=config.process or "",
         )
 
     def _value(

@@ -59,7 +59,8 @@ def _loader(
     names = {task.name for task in plan.tasks if not task.is_source}
     free = (name for name in (_LOADER, *(t.name for t in sources)) if name not in names)
     origins = dict.fromkeys(checked, _ORIGIN)
-    return PlannedTask(next(free), kind, checked, origins)
+    process = sources[0].process
+    return PlannedTask(next(free), kind, checked, origins, process=process)
 
 
 def _behind(task: PlannedTask, loader: str, gone: Container[str]) -> PlannedTask:

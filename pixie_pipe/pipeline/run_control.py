@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from pixie_pipe.pipeline.declarations import Role
+from pixie_pipe.pipeline.links import HERE
 from pixie_pipe.pipeline.messages import (
     Configure,
     Connect,
@@ -240,7 +241,7 @@ class RunControl:
         name = record.name
         self.run.restarts[name] = self.run.restarts.get(name, 0) + 1
         self._rejoining[name] = 0
-        self.supervisor.spawn(record.node, name, dict(self.kwargs))
+        self.supervisor.spawn({name: record.node}, self.kwargs)
 
     def _rejoin(self, record: ProcessRecord) -> None:
         """Tell a new process everything that the old one knew."""
@@ -293,16 +294,23 @@ class RunControl:
         inputs = []
         for edge in self.graph.inputs(node.name):
             producer = self.graph.nodes[edge.producer]
-            acks = {name: self._hello(name).acks for name in producer.processes}
+            is_here = self.graph.is_direct(edge)
+            acks = {
+                name: HERE if is_here else self._hello(name).acks
+                for name in producer.processes
+            }
             inputs.append(InputEdge(edge.producer, producer.processes, acks))
         outputs = []
         for edge in self.graph.outputs(node.name):
             consumer = self.graph.nodes[edge.consumer]
+            is_here = self.graph.is_direct(edge)
             outputs.append(
                 OutputEdge(
                     edge.consumer,
                     [
-                        OutputAddress(name, self._hello(name).address)
+                        OutputAddress(
+                            name, HERE if is_here else self._hello(name).address
+                        )
                         for name in consumer.processes
                     ],
                     edge.window_bytes,

@@ -81,3 +81,9 @@ def _is_stale(path: Path) -> bool:
 def remove(path: Path) -> None:
     """Remove a private directory with all that is in it."""
     shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_orphaned(path: Path) -> None:
+    """Remove a directory whose pipeline is gone, if it is a private one."""
+    if path.name.startswith(PREFIX):
+        remove(path)

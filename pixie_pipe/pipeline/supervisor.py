@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from pathlib import Path
@@ -57,6 +57,8 @@ class ProcessRecord:
     name: str
     node: Node
     task: Task
+    # The first of the tasks of its process: that one is the process.
+    process: Task
     hello: Hello | None = None
     status: Status = Status.WAITING
     done: int = 0
@@ -160,15 +162,42 @@ class Supervisor:
 
     # From any thread
 
-    def spawn(self, node: Node, name: str, kwargs: dict[str, Any]) -> ProcessRecord:
-        """Start a process; its `Hello` comes later.
+    def spawn(self, nodes: Mapping[str, Node], kwargs: Mapping[str, Any]) -> None:
+        """Start a process; the `Hello` of each of its tasks comes later.
+
+        Parameters
+        ----------
+        nodes
+            The tasks, or one worker of a pool, by name; producers first.
+        kwargs
+            Given to their constructors.
 
         Raises
         ------
         Error
-            If the task cannot be made, or not be given to another process.
+            If a task cannot be made, or not be given to another process.
         """
         _serve_processes()
+        tasks = [self._make(node, name, kwargs) for name, node in nodes.items()]
+        first = tasks[0]
+        first.companions = tasks[1:]
+        with self.changed:
+            # It may say hello before `start` returns; it must be known by then.
+            try:
+                first.start()
+            except Exception as error:
+                names = " and ".join(nodes)
+                raise Error(
+                    f"cannot give the task {names} to a process of its own: {error}; "
+                    f"its arguments must be plain values, and its class in a file",
+                    task=first.name,
+                ) from error
+            for task in tasks:
+                record = ProcessRecord(task.name, nodes[task.name], task, first)
+                self.records[task.name] = record
+        self._wake()
+
+    def _make(self, node: Node, name: str, kwargs: Mapping[str, Any]) -> Task:
         try:
             task = node.kind(name, **kwargs)
         except Exception as error:
@@ -183,20 +212,7 @@ class Supervisor:
         task.bind_data = self._address(f"{name}.{self._spawned}.data")
         task.bind_acks = self._address(f"{name}.{self._spawned}.acks")
         task.is_worker = node.workers > 1
-        record = ProcessRecord(name, node, task)
-        with self.changed:
-            # It may say hello before `start` returns; it must be known by then.
-            try:
-                task.start()
-            except Exception as error:
-                raise Error(
-                    f"cannot give the task {name} to a process of its own: {error}; "
-                    f"its arguments must be plain values, and its class in a file",
-                    task=name,
-                ) from error
-            self.records[name] = record
-        self._wake()
-        return record
+        return task
 
     def send(self, name: str, message: ToTask) -> None:
         """Send a message to a process."""
@@ -218,22 +234,21 @@ class Supervisor:
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to a process, if it is there."""
         record = self.records.get(name)
-        pid = record.task.pid if record and record.is_alive else None
+        pid = record.process.pid if record and record.is_alive else None
         if pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
     def forget(self, names: Iterable[str]) -> None:
-        """Remove processes that have ended from the table."""
+        """Remove tasks whose processes have ended from the table."""
         with self.changed:
-            for name in names:
-                record = self.records.pop(name, None)
-                if record is not None:
-                    record.task.join()
-                    record.task.close()
-                    if self._transport == "ipc":
-                        # Between runs nobody needs to look into it any more.
-                        memory_file(record.task.bind_data).unlink(missing_ok=True)
+            gone = [self.records.pop(name) for name in names if name in self.records]
+            for process in {id(r.process): r.process for r in gone}.values():
+                process.join()
+                process.close()
+                if self._transport == "ipc":
+                    # Between runs nobody needs to look into it any more.
+                    memory_file(process.bind_data).unlink(missing_ok=True)
 
     def close(self) -> None:
         """End the thread, and remove the private directory."""
@@ -266,7 +281,7 @@ class Supervisor:
         poller.register(self._wake_read, zmq.POLLIN)
         with self.changed:
             sentinels = {
-                record.task.sentinel: record
+                record.process.sentinel: record.process
                 for record in self.records.values()
                 if record.is_alive
             }
@@ -279,9 +294,9 @@ class Supervisor:
         self._send_outgoing()
         with self.changed:
             self._receive()
-            for sentinel, record in sentinels.items():
+            for sentinel, process in sentinels.items():
                 if sentinel in ready:
-                    self._bury(record)
+                    self._bury(process)
             self._listener.on_tick()
             self.changed.notify_all()
 
@@ -325,10 +340,12 @@ class Supervisor:
             if message.report is not None:
                 record.report = message.report
 
-    def _bury(self, record: ProcessRecord) -> None:
-        record.task.join()
-        record.exit_code = record.task.exitcode
-        if self.records.get(record.name) is record:
+    def _bury(self, process: Task) -> None:
+        process.join()
+        dead = [r for r in self.records.values() if r.process is process]
+        for record in dead:
+            record.exit_code = process.exitcode
+        for record in dead:
             self._listener.on_death(record)
 
 

@@ -1,14 +1,15 @@
-"""The base class of all tasks: one process of the pipeline.
+"""The base class of all tasks: one process of the pipeline, or a part of one.
 
 What it declares and may override is in `_task_contract`, what it tells in
 `_task_reports`, how it handles data in `_task_work`, how it lives in `_task_process`.
-The sockets are in `endpoint`; who starts and watches the process is in `supervisor`.
+The process itself is in `host`, its sockets in `endpoint`; who starts and watches it is
+in `supervisor`.
 """
 
 from __future__ import annotations
 
 import signal
-import sys
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,6 +19,7 @@ from pixie_pipe.pipeline.registry import RegistryError, add_search_path, search_
 
 if TYPE_CHECKING:
     from pixie_pipe.pipeline.data import Origin
+    from pixie_pipe.pipeline.endpoint import Endpoint
 
 
 class Task(TaskProcess):
@@ -102,6 +104,7 @@ class Task(TaskProcess):
         self.bind_data = ""
         self.bind_acks = ""
         self.is_worker = False
+        self.companions: Sequence[TaskProcess] = ()
         self.status = Status.WAITING
         self.statistics: dict[str, Any] = {}
         self.ledger: dict[str, int] = {}
@@ -155,7 +158,6 @@ class _NotFound(TaskProcess):
 
     error: Exception
 
-    def run(self) -> None:
-        """Report the error, and leave."""
-        self._report_error(self.error, fatal=True)
-        sys.exit(1)
+    def open_sockets(self, endpoint: Callable[[], Endpoint]) -> None:  # noqa: ARG002
+        """Fail as the import did."""
+        raise self.error

@@ -68,9 +68,17 @@ class Transitions:
             name for name, record in list(supervisor.records.items())
             if not record.is_alive
         )  # fmt: skip
-        for name, node in wanted.items():
-            if name not in supervisor.records:
-                supervisor.spawn(node, name, dict(kwargs))
+        for members in self._graph.process_members():
+            if not members.keys() & wanted.keys():
+                continue
+            there = members.keys() & supervisor.records.keys()
+            if there and there != members.keys():
+                # A task has come to those of a process that is there already.
+                self._dismiss(list(there))
+                supervisor.forget(there)
+                there = set()
+            if not there:
+                supervisor.spawn(members, kwargs)
         self._await_hello(list(wanted))
         self.command(
             {
@@ -219,28 +227,35 @@ class Transitions:
 
     def dismiss(self) -> None:
         """Let all processes leave; kill those that do not."""
+        self._dismiss(list(self._supervisor.records))
+
+    def _dismiss(self, names: Sequence[str]) -> None:
         supervisor = self._supervisor
-        with supervisor.changed:
-            for record in supervisor.records.values():
-                record.leaving = True
-        for name in list(supervisor.records):
+        self._note_leaving(names)
+        for name in names:
             if self._is_there(name):
                 supervisor.send(name, Quit(supervisor.next_number()))
-        self._wait(self._nobody_is_left, QUIT_SECONDS)
-        self.kill()
+        self._wait(lambda: self._are_gone(names), QUIT_SECONDS)
+        self._kill(names)
 
     def kill(self) -> None:
         """Kill all processes, and wait until they are gone."""
-        supervisor = self._supervisor
-        with supervisor.changed:
-            for record in supervisor.records.values():
-                record.leaving = True
-        for name in list(supervisor.records):
-            supervisor.signal(name, signal.SIGKILL)
-        self._wait(self._nobody_is_left, QUIT_SECONDS)
+        self._kill(list(self._supervisor.records))
 
-    def _nobody_is_left(self) -> bool:
-        return not any(r.is_alive for r in self._supervisor.records.values())
+    def _kill(self, names: Sequence[str]) -> None:
+        self._note_leaving(names)
+        for name in names:
+            self._supervisor.signal(name, signal.SIGKILL)
+        self._wait(lambda: self._are_gone(names), QUIT_SECONDS)
+
+    def _note_leaving(self, names: Sequence[str]) -> None:
+        with self._supervisor.changed:
+            for name in names:
+                self._supervisor.records[name].leaving = True
+
+    def _are_gone(self, names: Sequence[str]) -> bool:
+        records = self._supervisor.records
+        return not any(records[name].is_alive for name in names)
 
     def _is_there(self, name: str) -> bool:
         record = self._supervisor.records.get(name)

@@ -37,7 +37,7 @@ class StandIn(Pipeline):
     def _claimed(node: Node, process: str) -> ProcessRecord:
         task: Any = SimpleNamespace(pid=None)
         hello = Hello(1, "", "")
-        return ProcessRecord(process, node, task, hello, Status.RUNNING)
+        return ProcessRecord(process, node, task, task, hello, Status.RUNNING)
 
     def go(self):
         """Show the records from now on."""

@@ -14,7 +14,8 @@ from pixie_pipe.pipeline.data import Origin, Tally
 from pixie_pipe.pipeline.frames import END, NOTHING, end_of, pack, unpack
 from pixie_pipe.pipeline.links import Ack, address_of, encode_ack
 from pixie_pipe.pipeline.messages import OutputAddress, OutputEdge
-from pixie_pipe.pipeline.output_link import OutputGroup, OutputLink
+from pixie_pipe.pipeline.output_group import OutputGroup
+from pixie_pipe.pipeline.output_link import OutputLink
 from tests.support.wire import QUIET_MS, TRANSPORTS, WAIT_MS, Net, header_in
 
 KIB = np.zeros(1024, np.uint8)
@@ -44,7 +45,11 @@ def group_to(
         for number, socket in enumerate(sockets)
     ]
     edge = {"window_bytes": 1 << 20} | edge
-    group = OutputGroup(net.context, "producer", OutputEdge("w", addresses, **edge))
+    links = [
+        OutputLink(net.context, "producer", target, edge["window_bytes"])
+        for target in addresses
+    ]
+    group = OutputGroup(OutputEdge("w", addresses, **edge), links)
     group.begin(1)
     for link in group.links.values():
         net.keep(link)
