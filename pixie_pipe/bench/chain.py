@@ -58,10 +58,17 @@ def of_file(raw: Path) -> dict[str, dict[str, Any]]:
     }
 
 
+def in_one_process(tasks: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return what lets tasks share a process."""
+    return {name: {"process": "together"} for name in tasks}
+
+
 def run_chain(
     tasks: Sequence[str],
     parameters: Mapping[str, Mapping[str, Any]],
     directory: Path | None,
+    *,
+    before: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Measured:
     """Run a chain of tasks in new processes until its source has nothing more.
 
@@ -70,9 +77,11 @@ def run_chain(
     tasks
         Names of classes.
     parameters
-        Parameters by name of the class.
+        Parameters by name of the class, and the process that a task shares.
     directory
         Where the run gets a directory, which is removed afterwards; None: none.
+    before
+        Parameters of a run that is made before, in the same processes.
 
     Raises
     ------
@@ -85,14 +94,16 @@ def run_chain(
             for name in tasks:
                 pipe.create_task(name, **parameters.get(name, {}))
             pipe.connect()
+            if before is not None:
+                _run_before(pipe, before, parameters)
             numbers = process_numbers(pipe)
-            before = {name: cpu_seconds(pid) for name, pid in numbers.items()}
+            used = {name: cpu_seconds(pid) for name, pid in numbers.items()}
             pipe.start()
             started = time.perf_counter()
             pipe.wait(quiet=True)
             measured = Measured(started - began, time.perf_counter() - started)
             for name, pid in numbers.items():
-                measured.cpu[name] = cpu_seconds(pid) - before[name]
+                measured.cpu[name] = cpu_seconds(pid) - used[name]
                 measured.peaks[name] = peak_bytes(pid)
             balance = pipe.balance()
             if not balance.closes:
@@ -101,6 +112,21 @@ def run_chain(
                 name: found["own"] for name, found in pipe.statistics().items()
             }
     return measured
+
+
+def _run_before(
+    pipe: Pipeline,
+    before: Mapping[str, Mapping[str, Any]],
+    parameters: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Make a run with other parameters, and give the right ones back."""
+    pipe.configure(before)
+    pipe.start()
+    pipe.wait(quiet=True)
+    pipe.stop()
+    pipe.configure(
+        {name: {key: parameters[name][key] for key in before[name]} for name in before}
+    )
 
 
 def process_numbers(pipe: Pipeline) -> dict[str, int]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pixie_pipe.listmode.layout import Layout
 
 # Words that are copied and then scanned: they stay in the cache between.
-_STEP = 1 << 17
+_STEP = 1 << 18
 
 _NO_POSITIONS = np.zeros(0, np.int64)
 
