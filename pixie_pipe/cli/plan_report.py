@@ -66,6 +66,7 @@ def to_dict(plan: Plan) -> dict[str, Any]:
                 "task": task.kind.__name__,
                 "from": [edge.producer for edge in graph.inputs(task.name)],
                 "workers": task.workers,
+                "process": task.process or None,
                 "role": str(task.role),
                 "lossy": any(graph.is_lossy(edge) for edge in graph.inputs(task.name)),
                 "parameters": parameter_rows(task),
@@ -105,6 +106,8 @@ def _remarks(task: PlannedTask, graph: Graph) -> list[str]:
         remarks.append(f"a {task.kind.__name__}")
     if task.workers > 1:
         remarks.append(f"{task.workers} workers")
+    if task.process:
+        remarks.append(f"in the process {task.process}")
     if task.role.value == "optional":
         remarks.append("optional")
     if any(graph.is_lossy(edge) for edge in graph.inputs(task.name)):

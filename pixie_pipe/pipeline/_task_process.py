@@ -72,6 +72,7 @@ class TaskProcess(TaskWork, ForkServerProcess):
         """Take sockets, which the function makes; all tasks of the process do first."""
         self._stop_asked = False
         self._done = 0
+        self._giving_up = 0
         self._refused = ""
         self._progress = 0
         self._own_report: dict[str, Any] = {}
@@ -319,7 +320,9 @@ class TaskProcess(TaskWork, ForkServerProcess):
         elif isinstance(message, Stop):
             self._stop_asked = True
             if self.status is Status.RUNNING and message.abandon:
-                self._done = message.number
+                # Done when it waits again, not before: what it reports on the way
+                # would end the command too soon.
+                self._giving_up = message.number
                 raise Abandon
             if self.status in (Status.FINISHED, Status.PANICKING):
                 self.status = Status.WAITING
@@ -356,6 +359,13 @@ class TaskProcess(TaskWork, ForkServerProcess):
         self._close_run()
         with contextlib.suppress(Exception):
             self.send_heart_beat()
+
+    def give_run_up(self) -> None:
+        """End a run at the pipeline's command, or because a task beside it does."""
+        self.abandon("the run was given up")
+        self.status = Status.WAITING
+        self._done = max(self._done, self._giving_up)
+        self.send_heart_beat()
 
     def abandon(self, reason: str) -> None:
         """End a run that nobody waits for any more."""

@@ -177,9 +177,7 @@ class Host:
         except Abandon:
             for task in self.tasks:
                 if task.status is Status.RUNNING:
-                    task.abandon("the run was given up")
-                    task.status = Status.WAITING
-                    task.send_heart_beat()
+                    task.give_run_up()
 
     def _take_turn(self, task: TaskProcess) -> None:
         try:

@@ -343,8 +343,10 @@ class Supervisor:
     def _bury(self, process: Task) -> None:
         process.join()
         dead = [r for r in self.records.values() if r.process is process]
+        causes = [f"{record.name}: {record.error}" for record in dead if record.error]
         for record in dead:
             record.exit_code = process.exitcode
+            record.error = record.error or "; ".join(causes)
         for record in dead:
             self._listener.on_death(record)
 

@@ -19,7 +19,7 @@ from tests.storage.runs import LAYOUT, MIXED, RECORDED, some_events
 if TYPE_CHECKING:
     from tests.tasks.conftest import Captured
 
-POOLS = (1, 2, 3)
+WAYS = ("1 worker", "2 workers", "3 workers", "one process", "two processes")
 MODULES = ("0/2:500/34688", "0/3:500/34688")
 
 
@@ -31,24 +31,29 @@ def last_run(runs: Path) -> RunDirectory:
 def replay(module_pipeline, tmp_path_factory):
     """Return a function that replays files, and returns the directory of the run.
 
-    There is one pipeline for each number of workers.
+    There is one pipeline for each number of workers, and for each way to share
+    processes.
     """
-    pipes: dict[int, tuple[Captured, Path]] = {}
+    pipes: dict[str, tuple[Captured, Path]] = {}
 
-    def pipeline_of(workers: int) -> tuple[Captured, Path]:
-        if workers not in pipes:
+    def pipeline_of(way: str) -> tuple[Captured, Path]:
+        if way not in pipes:
             runs = tmp_path_factory.mktemp("runs")
             pipe = module_pipeline(runs=runs)
-            pipe.create_task("LoadFiles", frequency=500, revision=34688)
-            pipe.create_task("GatherData", record="always")
-            pipe.create_task("ConvertToEvents", workers=workers)
-            pipe.create_task("SortEvents")
-            pipe.create_task("WriteEvents")
-            pipes[workers] = pipe, runs
-        return pipes[workers]
+            number, what = way.split(" ")
+            workers = int(number) if what.startswith("worker") else 1
+            first = "" if what.startswith("worker") else "a"
+            last = "b" if way == "two processes" else first
+            pipe.create_task("LoadFiles", frequency=500, revision=34688, process=first)
+            pipe.create_task("GatherData", record="always", process=first)
+            pipe.create_task("ConvertToEvents", workers=workers, process=first)
+            pipe.create_task("SortEvents", process=last)
+            pipe.create_task("WriteEvents", process=last)
+            pipes[way] = pipe, runs
+        return pipes[way]
 
-    def run(workers: int, files: list[Path], **values) -> RunDirectory:
-        pipe, runs = pipeline_of(workers)
+    def run(way: str, files: list[Path], **values) -> RunDirectory:
+        pipe, runs = pipeline_of(way)
         pipe.configure(
             {
                 "LoadFiles": {
@@ -74,9 +79,9 @@ def replay(module_pipeline, tmp_path_factory):
     return run
 
 
-@pytest.mark.parametrize("workers", POOLS)
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", ["headers", "traces"])
-def test_recorded_data_are_written_exactly(replay, real_data, name, workers):
+def test_recorded_data_are_written_exactly(replay, real_data, name, way):
     source = real_data / f"{name}.bin"
     expected = read_events(source, RECORDED).sort()
     for values in (
@@ -84,7 +89,7 @@ def test_recorded_data_are_written_exactly(replay, real_data, name, workers):
         {"frame_kb": 1, "chunk_mb": 0.01, "rows": 1},
         {"frame_kb": 37, "chunk_mb": 0.003},
     ):
-        run = replay(workers, [source], **values)
+        run = replay(way, [source], **values)
         assert read_hdf5(run.path / "events.h5").equals(expected)
         (file,) = run.files
         assert (run.raw / file.name).read_bytes() == source.read_bytes()
@@ -99,9 +104,9 @@ def damaged(seed: int, slot: int) -> np.ndarray:
     return np.delete(words, rng.integers(200, words.size, 20))
 
 
-@pytest.mark.parametrize("workers", POOLS)
+@pytest.mark.parametrize("way", WAYS)
 def test_damaged_streams_are_written_exactly_with_what_was_rejected(
-    replay, tmp_path, workers
+    replay, tmp_path, way
 ):
     wholes = []
     paths: list[Path] = []
@@ -114,7 +119,7 @@ def test_damaged_streams_are_written_exactly_with_what_was_rejected(
             paths[-1].write_bytes(part)
         wholes.append(decode(data, LAYOUT))
     # Damage makes times of any size: they are in order only if all are waited for.
-    run = replay(workers, paths, frame_kb=16, chunk_mb=0.02, window_us=1e12)
+    run = replay(way, paths, frame_kb=16, chunk_mb=0.02, window_us=1e12)
     expected = Events.concatenate([whole.events for whole in wholes]).sort()
     assert read_hdf5(run.path / "events.h5").equals(expected)
     metadata = read_hdf5_metadata(run.path / "events.h5")
