@@ -162,7 +162,8 @@ class Look:
             dropped=self._dropped(node) if is_first else 0,
             lag_s=self._now - record.heard if record is not None and alive else None,
             restarts=restarts,
-            notes=tuple(_notes(node, statistics, record, restarts)),
+            notes=tuple(_notes(statistics, record, restarts)),
+            process=node.process,
         )
 
     def _state(self, record: ProcessRecord | None) -> tuple[Status, str]:
@@ -214,14 +215,9 @@ class Look:
 
 
 def _notes(
-    node: Node,
-    statistics: Mapping[str, Any],
-    record: ProcessRecord | None,
-    restarts: int,
+    statistics: Mapping[str, Any], record: ProcessRecord | None, restarts: int
 ) -> list[str]:
-    notes = [f"in {node.process}"] if node.process else []
-    if restarts:
-        notes.append(f"{restarts} restart{'s' if restarts > 1 else ''}")
+    notes = [f"{restarts} restart{'s' if restarts > 1 else ''}"] if restarts else []
     for values in (mapping(statistics, "own"), mapping(statistics, "ledger")):
         for name in values:
             count = number(values, name)

@@ -70,6 +70,10 @@ def _megabytes(per_second: float) -> str:
 def remarks(status: PipelineStatus) -> list[str]:
     """Return what stands below the table."""
     lines = [f"{row.name}: {', '.join(row.notes)}" for row in status.rows if row.notes]
+    for process in dict.fromkeys(row.process for row in status.rows if row.process):
+        names = [row.name for row in status.rows if row.process == process]
+        if len(names) > 1:
+            lines.append(f"{process}: one process for {', '.join(names)}")
     lines += [f"not complete: {reason}" for reason in status.reasons]
     lines += [f"degraded: {reason}" for reason in status.degraded]
     return lines

@@ -55,6 +55,8 @@ class ProcessStatus:
         How often it was started anew in this run.
     notes
         What else is worth a look, as texts: late events, how it ended.
+    process
+        Name of the process that it shares with others; "" for one of its own.
     """
 
     name: str
@@ -71,6 +73,7 @@ class ProcessStatus:
     lag_s: float | None
     restarts: int
     notes: tuple[str, ...]
+    process: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

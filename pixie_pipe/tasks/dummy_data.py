@@ -121,6 +121,8 @@ class DummyData(Task):
             raise DummyDataError(
                 "modules is empty, expected at least one, such as '0/2:500/34688'"
             )
+        # Those of the last run may be large; two of them are not kept at once.
+        self.__dict__.pop("_schedule", None)
         if config.file:
             blocks, streams = self._of_file(modules)
         else:

@@ -368,3 +368,13 @@ def test_the_key_of_a_file(tmp_path):
     raw.write_bytes(b"")
     replay = plan.replay([raw])
     assert [task.process for task in replay.tasks] == ["first", "first", "second", ""]
+
+
+def test_the_table_and_the_check_tell_who_shares_a_process(make_pipeline):
+    pipeline = shared(make_pipeline(), "Numbers", "Double")
+    pipeline.create_task("Tree", process="alone")
+    pipeline.start()
+    finish(pipeline)
+    text = str(pipeline.status())
+    assert "a: one process for Numbers, Double" in text
+    assert "alone:" not in text
