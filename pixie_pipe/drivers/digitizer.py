@@ -1,7 +1,9 @@
 """What a driver must do: modules that are started, read and stopped.
 
 The protocol is made of parts, each of which a caller can ask for alone: `Session`,
-`Acquisition`, `Readout`, `Diagnostics`. `Digitizer` is all of them.
+`Acquisition`, `Readout`, `Diagnostics`. `Digitizer` is all of them. What can be set up,
+looked at and histogrammed by its modules has `Parameters`, `Signals` and `Spectra`, too;
+a recorded run has not.
 `pixie_pipe.testing.digitizer_tests` holds the tests that every driver must pass.
 """
 
@@ -42,6 +44,12 @@ class ModuleInfo:
         Letter of the hardware revision; empty if it is not known.
     layout
         The layout of its data.
+    channels
+        Number of channels.
+    bits
+        Bits of the ADC; 0 if it is not known.
+    serial
+        Serial number; 0 if it is not known.
     """
 
     crate: int
@@ -50,6 +58,9 @@ class ModuleInfo:
     revision: int
     hardware: str
     layout: Layout
+    channels: int = 16
+    bits: int = 0
+    serial: int = 0
 
     @property
     def name(self) -> str:
@@ -151,6 +162,69 @@ class Diagnostics(Protocol):
         DriverError
             If the session is not open, or there is no such module.
         """
+
+
+@runtime_checkable
+class Parameters(Protocol):
+    """Parameters by XIA's names, in physical units.
+
+    What is written may be rounded or clipped; reading tells what is there.
+    """
+
+    def read_channel(self, name: str, module: int, channel: int) -> float:
+        """Return a parameter of a channel.
+
+        Raises
+        ------
+        DriverError
+            If there is no such parameter, module or channel, or a run goes on.
+        """
+
+    def write_channel(self, name: str, value: float, module: int, channel: int) -> None:
+        """Give a value to a parameter of a channel.
+
+        Raises
+        ------
+        DriverError
+            As for `read_channel`, or if the value is refused.
+        """
+
+    def read_module(self, name: str, module: int) -> float:
+        """Return a parameter of a module; errors as for `read_channel`."""
+
+    def write_module(self, name: str, value: float, module: int) -> None:
+        """Give a value to a parameter of a module; errors as for `write_channel`."""
+
+
+@runtime_checkable
+class Signals(Protocol):
+    """What the ADCs see, while no run goes on."""
+
+    def adc_traces(self, module: int) -> NDArray[np.uint16]:
+        """Return a trace of each channel, shape (channels, samples).
+
+        The time between two samples is the parameter ``XDT`` of the channel.
+        """
+
+    def baselines(self, module: int) -> NDArray[np.float64]:
+        """Return baselines of each channel, shape (channels, values)."""
+
+    def tau(self, module: int) -> NDArray[np.float64]:
+        """Return the decay time of each channel in us, nan where none was found."""
+
+    def adjust_offsets(self, module: int | None = None) -> None:
+        """Bring the baselines of a module, or of all, to ``BASELINE_PERCENT``."""
+
+
+@runtime_checkable
+class Spectra(Protocol):
+    """Energy spectra that the modules make themselves (MCA runs)."""
+
+    def start_histogram_run(self, seconds: float) -> None:
+        """Start a run that ends by itself; `Acquisition` tells and ends it."""
+
+    def histogram(self, module: int, channel: int) -> NDArray[np.uint32]:
+        """Return the spectrum of a channel, shape (bins,), also during a run."""
 
 
 @runtime_checkable
