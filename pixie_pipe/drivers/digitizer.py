@@ -1,10 +1,10 @@
 """What a driver must do: modules that are started, read and stopped.
 
 The protocol is made of parts, each of which a caller can ask for alone: `Session`,
-`Acquisition`, `Readout`, `Diagnostics`. `Digitizer` is all of them. What can be set up,
-looked at and histogrammed by its modules has `Parameters`, `Signals` and `Spectra`, too;
-a recorded run has not.
-`pixie_pipe.testing.digitizer_tests` holds the tests that every driver must pass.
+`Acquisition`, `Readout`, `Diagnostics`. `Digitizer` is all of them. Modules that can be
+set up, looked at and read out as spectra have `Parameters`, `Signals` and `Spectra`, too;
+a recorded run has not. `pixie_pipe.testing.digitizer_tests` holds the tests that every
+driver must pass.
 """
 
 from __future__ import annotations
