@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import tempfile
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 import tests.support.keeping_tasks  # noqa: F401 - registers the tasks
 from pixie_pipe.buffers import BufferPool, use_memory
 from pixie_pipe.events import Events
-from pixie_pipe.pipeline import endpoint, shared_memory
+from pixie_pipe.pipeline import shared_memory
 from pixie_pipe.pipeline.frames import unpack
 from pixie_pipe.pipeline.shared_memory import (
     SUFFIX,
@@ -314,13 +315,27 @@ def test_a_task_that_keeps_what_it_gets(make_pipeline, last):
             assert pipe.last_report(name) == {"came": 120, "wrong": 0}
 
 
-def test_without_a_file_system_in_memory_data_travel(make_pipeline, monkeypatch):
-    monkeypatch.setattr(endpoint, "is_in_memory", lambda _directory: False)
+@pytest.fixture
+def on_a_disk(monkeypatch):
+    """Let sockets and memory be in a directory that is not kept in memory."""
+    # Names of sockets are short; a directory of pytest would be too long.
+    with tempfile.TemporaryDirectory(prefix="p", dir="/var/tmp") as name:
+        if is_in_memory(Path(name)):
+            pytest.skip("/var/tmp is kept in memory, too")
+        monkeypatch.setenv("XDG_RUNTIME_DIR", name)
+        yield Path(name)
+
+
+def test_without_a_file_system_in_memory_data_travel(make_pipeline, on_a_disk):
     pipe = make_pipeline("Blocks", "Keeping")
     pipe.start()
+    directory = pipe.supervisor.directory
+    assert directory.parent == on_a_disk
+    assert list(directory.glob(f"*{SUFFIX}")) == []
     assert pipe.wait(60, quiet=True)
     pipe.stop()
     assert pipe.last_report("Keeping") == {"came": 120, "wrong": 0}
+    pipe.quit()
 
 
 def test_the_memory_of_a_killed_process_is_removed_with_the_next_start(make_pipeline):
