@@ -2,7 +2,7 @@
 
 The protocol is made of parts, each of which a caller can ask for alone: `Session`,
 `Acquisition`, `Readout`, `Diagnostics`. `Digitizer` is all of them. Modules that can be
-set up, looked at and read out as spectra have `Parameters`, `Signals` and `Spectra`, too;
+set up, looked at and read out as spectra have `Parameters`, `Signals` and `Spectra`;
 a recorded run has not. `pixie_pipe.testing.digitizer_tests` holds the tests that every
 driver must pass.
 """
