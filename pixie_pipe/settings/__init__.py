@@ -1,0 +1,1 @@
+"""The settings of Pixie-16 modules, as people think of them."""
