@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from pixie_pipe.settings import channel_parameters, module_parameters
 from pixie_pipe.settings.codes import ReturnCode
 from pixie_pipe.settings.errors import ParameterRefusedError
-from pixie_pipe.settings.modules import CrateSettings, ModuleSettings
+
+if TYPE_CHECKING:
+    from pixie_pipe.settings.modules import CrateSettings, ModuleSettings
 
 
 @runtime_checkable

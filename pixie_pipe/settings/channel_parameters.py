@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pixie_pipe.settings.codes import ReturnCode
 from pixie_pipe.settings.errors import ParameterRefusedError
-from pixie_pipe.settings.kinds import ModuleKind
-from pixie_pipe.settings.modules import ModuleSettings
 from pixie_pipe.settings.parameter_table import CHANNEL_PARAMETERS, Access
 from pixie_pipe.settings.variables import WORD_LIMIT, float_to_word, word_to_float
+
+if TYPE_CHECKING:
+    from pixie_pipe.settings.kinds import ModuleKind
+    from pixie_pipe.settings.modules import ModuleSettings
 
 _FILTER_LENGTH: Final = 127  # steps of both filters: rise time and gap together
 _FAST_LENGTH_MIN: Final = 2

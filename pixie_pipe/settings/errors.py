@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pixie_pipe.errors import PixiePipeError
-from pixie_pipe.settings.codes import ReturnCode
+
+if TYPE_CHECKING:
+    from pixie_pipe.settings.codes import ReturnCode
 
 
 class SettingsError(PixiePipeError, ValueError):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pixie_pipe.settings.channel_parameters import restore_trace_delay
 from pixie_pipe.settings.codes import ReturnCode
 from pixie_pipe.settings.errors import ParameterRefusedError
-from pixie_pipe.settings.modules import ModuleSettings
 from pixie_pipe.settings.parameter_table import MODULE_PARAMETERS, Access
 from pixie_pipe.settings.variables import WORD_LIMIT
+
+if TYPE_CHECKING:
+    from pixie_pipe.settings.modules import ModuleSettings
 
 _ROLES: Final = {0: "pull-up of the trigger lines", 4: "director", 6: "run leader"}
 """Bits of MODULE_CSRB that only one module of a crate may have."""

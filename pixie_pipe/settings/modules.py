@@ -5,12 +5,11 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from pixie_pipe.settings.errors import SettingsError
-from pixie_pipe.settings.kinds import ModuleKind
 from pixie_pipe.settings.variables import (
     CHANNEL_VARIABLES,
     MODULE_VARIABLES,
@@ -19,6 +18,9 @@ from pixie_pipe.settings.variables import (
     default_channel_variable,
     default_module_variable,
 )
+
+if TYPE_CHECKING:
+    from pixie_pipe.settings.kinds import ModuleKind
 
 ModuleKey: TypeAlias = int | tuple[int, int]
 """A module: its slot, or its crate and slot."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from pixie_pipe.settings.kinds import ModuleKind
+if TYPE_CHECKING:
+    from pixie_pipe.settings.kinds import ModuleKind
 
 Words: TypeAlias = npt.NDArray[np.uint32]
 
