@@ -1,8 +1,8 @@
 """The settings of Pixie-16 modules, as people think of them.
 
-Raw variables of the DSP (`ModuleSettings`, `CrateSettings`), XIA's parameters in physical
-units, named bits, changes that are checked and read back, settings files, and what
-differs between two settings. Nothing here talks to a module: whatever has XIA's
+Raw variables of the DSP (`ModuleSettings`, `CrateSettings`), XIA's parameters in
+physical units, named bits, changes that are checked and read back, settings files, and
+what differs between two settings. Nothing here talks to a module: whatever has XIA's
 parameters is a `ParameterAccess`.
 """
 

@@ -48,7 +48,7 @@ class BitField:
     register: str
     bits: tuple[int, ...]
     meaning: str
-    choices: Mapping[FieldValue, int] = MappingProxyType({})
+    choices: Mapping[FieldValue, int] = dataclasses.field(default_factory=dict)
     channels: bool = False
 
     @property

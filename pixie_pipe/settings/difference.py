@@ -126,13 +126,14 @@ def compare(first: CrateSettings, second: CrateSettings) -> Differences:
     """
     found: list[Difference] = []
     for place in dict.fromkeys([*first.places, *second.places]):
-        one = first[place] if place in first else None
-        two = second[place] if place in second else None
-        if one is None or two is None:
-            shown = [None if m is None else str(m.kind) for m in (one, two)]
-            found.append(Difference(*place, None, "module", *shown))
-        else:
-            found += _compare_modules(one, two)
+        if place in first and place in second:
+            found += _compare_modules(first[place], second[place])
+            continue
+        one, two = (
+            str(settings[place].kind) if place in settings else None
+            for settings in (first, second)
+        )
+        found.append(Difference(*place, None, "module", one, two))
     return Differences(found)
 
 
@@ -161,9 +162,9 @@ def _compare_modules(one: ModuleSettings, two: ModuleSettings) -> list[Differenc
     for name in CHANNEL_VARIABLES:
         if name not in _SHOWN_AS_PARAMETERS:
             for channel in channels:
-                words = [int(m.channel[name][channel]) for m in (one, two)]
-                if words[0] != words[1]:
-                    found.append(Difference(*place, channel, name, *words, unit="raw"))
+                a, b = (int(m.channel[name][channel]) for m in (one, two))
+                if a != b:
+                    found.append(Difference(*place, channel, name, a, b, "raw"))
     return found
 
 
@@ -174,11 +175,10 @@ def _raw_module(one: ModuleSettings, two: ModuleSettings) -> list[Difference]:
         if name in _SHOWN_AS_PARAMETERS:
             continue
         for index in range(width):
-            words = [int(m.module[name][index]) for m in (one, two)]
-            if words[0] != words[1]:
+            a, b = (int(m.module[name][index]) for m in (one, two))
+            if a != b:
                 shown = name if width == 1 else f"{name}[{index}]"
-                place = one.crate, one.slot
-                found.append(Difference(*place, None, shown, *words, unit="raw"))
+                found.append(Difference(one.crate, one.slot, None, shown, a, b, "raw"))
     return found
 
 
@@ -192,10 +192,11 @@ def _values(
     raw = None if words[0] == words[1] else (words[0], words[1])
     if parameter.name in REGISTERS:
         return _bits(place, channel, parameter.name, words) if raw else []
-    if raw is None and _equal(*values):
+    first, second = values
+    if raw is None and _equal(first, second):
         return []
-    unit = parameter.unit
-    return [Difference(*place, channel, parameter.name, *values, unit=unit, raw=raw)]
+    name, unit = parameter.name, parameter.unit
+    return [Difference(*place, channel, name, first, second, unit, raw)]
 
 
 def _equal(first: float, second: float) -> bool:
@@ -207,14 +208,13 @@ def _bits(
 ) -> list[Difference]:
     found = []
     for field in fields_of(register):
-        values = [field.get(word) for word in words]
-        if values[0] != values[1]:
-            found.append(Difference(*place, channel, field.name, *values))
-    rest = [unnamed_bits(register, word) for word in words]
-    if rest[0] != rest[1]:
-        texts = [hex(word) for word in rest]
+        first, second = (field.get(word) for word in words)
+        if first != second:
+            found.append(Difference(*place, channel, field.name, first, second))
+    one, two = (unnamed_bits(register, word) for word in words)
+    if one != two:
         name = f"{register}, bits without a name"
-        found.append(Difference(*place, channel, name, *texts, unit="raw"))
+        found.append(Difference(*place, channel, name, hex(one), hex(two), "raw"))
     return found
 
 

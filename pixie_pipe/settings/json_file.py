@@ -1,10 +1,11 @@
 """XIA's settings files: JSON, an object for each module.
 
-An object has `metadata` (slot, serial number, kind, firmware), `module.input` (variables
-of the module) and `channel.input` (variables of the channels, a list each). All values
-are raw words, floats as their bits. XIA's library saves and loads such files; it matches
-the objects to modules by their order and fills what is missing with defaults. Here they
-are found by slot (`CrateSettings.match`), and what is missing is an error.
+An object has `metadata` (slot, serial number, kind, firmware), `module.input`
+(variables of the module) and `channel.input` (variables of the channels, a list each).
+All values are raw words, floats as their bits. XIA's library saves and loads such
+files; it matches the objects to modules by their order and fills what is missing with
+defaults. Here they are found by slot (`CrateSettings.match`), and what is missing is an
+error.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from pixie_pipe.settings.variables import (
 from pixie_pipe.storage.atomic import new_file
 
 _USUAL_CHANNELS: Final = 16
+_WORD_VALUES: Final = range(WORD_LIMIT)
 
 
 def read_json(path: str | Path, *, complete: bool = True) -> CrateSettings:
@@ -246,13 +248,17 @@ def _words(place: str, value: object, width: int) -> Words:
     if len(values) != width:
         raise SettingsFileError(f"{place} has {len(values)} values, expected {width}")
     for item in values:
-        whole = isinstance(item, int) and not isinstance(item, bool)
-        if not whole or not 0 <= item < WORD_LIMIT:
+        if not _is_word(item):
             raise SettingsFileError(
                 f"{place} has {item!r}: expected whole numbers from 0 to "
                 f"{WORD_LIMIT - 1} (floats as their bits)"
             )
     return np.array(values, np.uint32)
+
+
+def _is_word(value: object) -> bool:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole and value in _WORD_VALUES
 
 
 def _channel_words(name: str, value: object, channels: int) -> Words:

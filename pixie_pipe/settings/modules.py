@@ -135,7 +135,8 @@ class ModuleSettings:
         values = np.asarray(given[name])
         if values.shape != (width,):
             raise SettingsError(
-                f"{self.where}: {name} has the shape {values.shape}, expected ({width},)"
+                f"{self.where}: {name} has the shape {values.shape}, expected "
+                f"({width},)"
             )
         if values.dtype.kind not in "iu" or any(
             not 0 <= value < WORD_LIMIT for value in values.tolist()

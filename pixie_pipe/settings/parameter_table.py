@@ -85,11 +85,11 @@ def _register(name: str, variable: str, meaning: str) -> Parameter:
 
 
 def _number(
-    name: str, variable: str, meaning: str, low: int, high: int, unit: str = ""
+    name: str, variable: str, meaning: str, limits: tuple[int, int], *, unit: str = ""
 ) -> Parameter:
-    return Parameter(
-        name, variable, unit, meaning, low, high, whole=True, limits=f"{low} to {high}"
-    )
+    low, high = limits
+    text = f"{low} to {high}"
+    return Parameter(name, variable, unit, meaning, low, high, whole=True, limits=text)
 
 
 def _disabled(name: str, variable: str) -> Parameter:
@@ -189,24 +189,21 @@ CHANNEL_PARAMETERS: Final = _by_name(
         "BASELINE_PERCENT",
         "BaselinePercent",
         "Where the adjustment of offsets puts the baseline in the ADC's range.",
-        1,
-        99,
-        "%",
+        (1, 99),
+        unit="%",
     ),
-    _number("EMIN", "EnergyLow", "Smallest energy in the MCA.", 0, WORD_LIMIT - 1),
+    _number("EMIN", "EnergyLow", "Smallest energy in the MCA.", (0, WORD_LIMIT - 1)),
     _number(
         "BINFACTOR",
         "Log2Ebin",
         "MCA bins are energies divided by 2 to this power.",
-        1,
-        6,
+        (1, 6),
     ),
     _number(
         "BASELINE_AVERAGE",
         "Log2Bweight",
         "Baselines are averaged with a weight of 2 to the power of minus this.",
-        0,
-        16,
+        (0, 16),
     ),
     _register("CHANNEL_CSRA", "ChanCSRa", "Switches of a channel; see the named bits."),
     _disabled("CHANNEL_CSRB", "ChanCSRb"),
@@ -214,10 +211,9 @@ CHANNEL_PARAMETERS: Final = _by_name(
         "BLCUT",
         "BLcut",
         "Largest change between baselines that still enters the average.",
-        0,
-        WORD_LIMIT - 1,
+        (0, WORD_LIMIT - 1),
     ),
-    _number("INTEGRATOR", "Integrator", "Mode of the energy filter.", 0, 7),
+    _number("INTEGRATOR", "Integrator", "Mode of the energy filter.", (0, 7)),
     _ticks(
         "FASTTRIGBACKLEN",
         "Length of the channel's fast trigger on the backplane. Below 2 clocks at "
@@ -226,8 +222,8 @@ CHANNEL_PARAMETERS: Final = _by_name(
         "FastTrigBackLen",
     ),
     _ticks("CFDDelay", "Delay of the CFD.", "1 to 63 clocks"),
-    _number("CFDScale", "CFDScale", "Weight of the CFD is 1 - CFDScale/8.", 0, 7),
-    _number("CFDThresh", "CFDThresh", "What the CFD must exceed.", 1, 65535),
+    _number("CFDScale", "CFDScale", "Weight of the CFD is 1 - CFDScale/8.", (0, 7)),
+    _number("CFDThresh", "CFDThresh", "What the CFD must exceed.", (1, 65535)),
     *(
         Parameter(
             f"QDCLen{number}",
@@ -306,7 +302,10 @@ MODULE_PARAMETERS: Final = _by_name(
         limits="1 to 6",
     ),
     _number(
-        "FAST_FILTER_RANGE", "FastFilterRange", "The same of the trigger filter.", 0, 0
+        "FAST_FILTER_RANGE",
+        "FastFilterRange",
+        "The same of the trigger filter.",
+        (0, 0),
     ),
     _register(
         "FastTrigBackplaneEna",

@@ -1,8 +1,8 @@
 """The old binary settings files (``.set``): the memory of the DSP, module by module.
 
-1280 words of 32 bits, least significant byte first, for each module, in the order of the
-modules in the crate. The files do not tell what the modules are; the slot is that of
-the last time a module was booted. Often they have room for 24 modules, most of which
+1280 words of 32 bits, least significant byte first, for each module, in the order of
+the modules in the crate. The files do not tell what the modules are; the slot is that
+of the last time a module was booted. Often they have room for 24 modules, most of which
 are not there.
 """
 

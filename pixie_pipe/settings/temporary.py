@@ -119,7 +119,7 @@ def temporary(
         raise
     finally:
         lost = _restore(target, record)
-        if lost:
+        if lost.channels or lost.modules:
             raise _restore_error(target, lost) from failed
 
 

@@ -105,7 +105,7 @@ CHANNEL_VARIABLES: Final = (
     "QDCLen6",
     "QDCLen7",
 )
-"""Variables of a channel, `channel.input` in XIA's files, in the order of the memory."""
+"""Variables of a channel, `channel.input` in XIA's files, in the memory's order."""
 
 _MODULE_DEFAULTS: Final = {
     "ControlTask": 4,
@@ -148,8 +148,8 @@ _CHANNEL_DEFAULTS: Final = {
     "TriggerDelay": 344,
     "VetoStretch": 30,
     "Xwait": 8,
-    # The SDK forgets these two. PeakSep is the sum of SlowLength and SlowGap, with which
-    # TriggerDelay above agrees; PAFlength equal to TriggerDelay is no trace delay.
+    # The SDK forgets these two. PeakSep is the sum of SlowLength and SlowGap, with
+    # which TriggerDelay agrees; PAFlength equal to TriggerDelay is no trace delay.
     "PeakSep": 44,
     "PAFlength": 344,
 }
