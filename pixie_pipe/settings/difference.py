@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, overload
@@ -35,6 +36,12 @@ _SHOWN_AS_PARAMETERS: Final = frozenset(
     for parameter in (*CHANNEL_PARAMETERS.values(), *MODULE_PARAMETERS.values())
     if parameter.access is Access.READ_WRITE and parameter.name not in _DERIVED
 )
+
+_SHOWN_AS_FACTS: Final = re.compile(
+    r"metadata\.(slot|serial-num|num-channels|hardware_revision"
+    r"|config\[\d+\]\.(adc_bits|adc_msps|fpga_clk_mhz|adc_clk_div))"
+)
+"""Metadata that tell again what the module is."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -253,5 +260,5 @@ def _leaves(value: object, name: str) -> Iterator[tuple[str, object]]:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _leaves(item, f"{name}[{index}]")
-    else:
+    elif not _SHOWN_AS_FACTS.fullmatch(name):
         yield name, value

@@ -55,7 +55,7 @@ MODULE_VARIABLES: Final[Mapping[str, int]] = MappingProxyType(
 In the order of the DSP's memory, but for FIFOLength, which is far behind the others.
 """
 
-CHANNEL_VARIABLES: Final = (
+CHANNEL_VARIABLES: Final[tuple[str, ...]] = (
     "ChanCSRa",
     "ChanCSRb",
     "GainDAC",

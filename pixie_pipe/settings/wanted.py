@@ -132,6 +132,8 @@ def _spread(
     name: str, value: object, places: Sequence[Place], field: BitField | None
 ) -> dict[Place, object]:
     """Return the value in each place, checked."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
     listed = _one_for_each(value, field)
     if listed is None:
         listed = [value] * len(places)
@@ -154,9 +156,7 @@ def _one_for_each(value: object, field: BitField | None) -> list[object] | None:
     """Return the values if there is one for each place, and None if there is one."""
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
         return None
-    items = value.tolist() if isinstance(value, np.ndarray) else list(value)
-    if not isinstance(items, list):  # an array without dimensions
-        return None
+    items = list(value)
     if field is not None and field.channels:
         nested = [isinstance(item, Iterable) for item in items]
         return items if any(nested) else None
