@@ -21,6 +21,7 @@ from pixie_pipe.settings.text_tables import number_ranges, text_table, value_tex
 from pixie_pipe.settings.variables import (
     CHANNEL_VARIABLES,
     MODULE_VARIABLES,
+    WORD_LIMIT,
     word_to_float,
 )
 
@@ -220,9 +221,14 @@ def _bits(
             found.append(Difference(*place, channel, field.name, first, second))
     one, two = (unnamed_bits(register, word) for word in words)
     if one != two:
-        name = f"{register}, bits without a name"
+        name = f"{register} {_unnamed_text(register)}"
         found.append(Difference(*place, channel, name, hex(one), hex(two), "raw"))
     return found
+
+
+def _unnamed_text(register: str) -> str:
+    rest = unnamed_bits(register, WORD_LIMIT - 1)
+    return f"bits {number_ranges(bit for bit in range(32) if rest >> bit & 1)}"
 
 
 def _facts(one: ModuleSettings, two: ModuleSettings) -> list[Difference]:

@@ -180,8 +180,10 @@ def test_what_the_library_makes_of_values_is_told():
         "2       0-1, 3    TRIGGER_RISETIME  0.1    0.104  µs    rounded",
         "2       0-1, 3    CFDDelay          1      0.504  µs    clipped",
         "2       0-1, 3    TRIGGER_FLATTOP   0.08   0.08   µs",
-        "note: the threshold in ADC units depends on TRIGGER_RISETIME and has "
-        + "changed with it: set TRIGGER_THRESHOLD, too.",
+        (
+            "note: the threshold in ADC units depends on TRIGGER_RISETIME and has "
+            "changed with it: set TRIGGER_THRESHOLD, too."
+        ),
     ]
     assert str(apply(target, {})) == "nothing was asked for"
 
