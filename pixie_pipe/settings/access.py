@@ -54,7 +54,7 @@ class SettingsAccess:
 
     Examples
     --------
-    >>> from pixie_pipe.settings import ModuleKind, ModuleSettings
+    >>> from pixie_pipe.settings import CrateSettings, ModuleKind, ModuleSettings
     >>> module = ModuleSettings(slot=2, kind=ModuleKind(250, 14, "F"))
     >>> target = SettingsAccess(CrateSettings([module]))
     >>> target.write_channel("TRIGGER_RISETIME", 0.1, module=2, channel=0)

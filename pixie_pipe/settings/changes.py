@@ -186,12 +186,12 @@ def apply(
 
     Examples
     --------
-    >>> from pixie_pipe.settings import CrateSettings, ModuleKind, ModuleSettings
-    >>> module = ModuleSettings(slot=2, kind=ModuleKind(250, 14, "F"))
-    >>> target = SettingsAccess(CrateSettings([module]))
-    >>> print(apply(target, {"TRIGGER_RISETIME": 0.1}, channels=[(2, 0), (2, 1)]))
-    module  channels  name              asked  got    unit
-    2       0-1       TRIGGER_RISETIME  0.1    0.104  µs    rounded
+    >>> from pixie_pipe import settings
+    >>> module = settings.ModuleSettings(2, settings.ModuleKind(250, 14, "F"))
+    >>> target = settings.SettingsAccess(settings.CrateSettings([module]))
+    >>> print(apply(target, {"CFDDelay": 0.1}, channels=[(2, 0), (2, 1)]))
+    module  channels  name      asked  got    unit
+    2       0-1       CFDDelay  0.1    0.104  µs    rounded
     """
     wanted = check_wanted(values, channels, modules)
     refused = write_modules(target, _module_words(target, wanted))
@@ -292,6 +292,8 @@ def _read_back(
         outcome, note = Outcome.REFUSED, str(error)
     else:
         outcome = _compare(wanted, wanted.values[place], got, steps)
+        if outcome is Outcome.REFUSED:
+            note = "written, but it reads otherwise"
     if (place, name) in refused:
         outcome, note = Outcome.REFUSED, refused[place, name]
     asked = wanted.values[place]

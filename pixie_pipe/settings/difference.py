@@ -39,10 +39,10 @@ _SHOWN_AS_PARAMETERS: Final = frozenset(
 )
 
 _SHOWN_AS_FACTS: Final = re.compile(
-    r"metadata\.(slot|serial-num|num-channels|hardware_revision"
+    r"metadata\.(slot|number|serial-num|num-channels|hardware_revision"
     r"|config\[\d+\]\.(adc_bits|adc_msps|fpga_clk_mhz|adc_clk_div))"
 )
-"""Metadata that tell again what the module is."""
+"""Metadata that tell again what the module is, and its place in the file."""
 
 
 @dataclasses.dataclass(frozen=True)

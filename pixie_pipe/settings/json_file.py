@@ -292,13 +292,15 @@ def _metadata(number: int, settings: ModuleSettings) -> dict[str, Any]:
         {
             "hardware_revision": kind.revision,
             "num-channels": kind.channels,
+            "number": number,
             "slot": settings.slot,
         }
     )
-    metadata.setdefault("number", number)
     if settings.serial is not None:
         metadata["serial-num"] = settings.serial
-    boards = metadata.get("config", [{} for _ in range(kind.channels)])
+    boards = metadata.get("config", [])
+    if len(boards) != kind.channels:
+        boards = [{} for _ in range(kind.channels)]
     for channel, board in enumerate(boards):
         own = settings.kind_of(channel)
         board.update(

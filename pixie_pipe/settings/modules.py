@@ -163,6 +163,7 @@ class CrateSettings:
 
     Examples
     --------
+    >>> from pixie_pipe.settings import ModuleKind
     >>> crate = CrateSettings([ModuleSettings(slot=2, kind=ModuleKind(250, 14, "F"))])
     >>> crate[2].where
     'crate 0, slot 2'

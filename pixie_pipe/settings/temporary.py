@@ -102,6 +102,9 @@ def temporary(
 
     Examples
     --------
+    >>> from pixie_pipe import settings
+    >>> module = settings.ModuleSettings(2, settings.ModuleKind(250, 14, "F"))
+    >>> target = settings.SettingsAccess(settings.CrateSettings([module]))
     >>> with temporary(target, {"CaptureTrace": True}, channels=[(2, 0)]) as changes:
     ...     print(changes)  # and take some traces
     module  channels  name          asked  got   unit

@@ -109,7 +109,10 @@ def _in_order(
     names = sorted(values, key=_rank)
     for rise, flat in _FILTERS:
         if rise in values and flat in values:
-            now = target.read_channel(flat, module, channel)
+            try:
+                now = target.read_channel(flat, module, channel)
+            except PixiePipeError:
+                continue  # The writes will tell why.
             if values[flat] < now:
                 at = names.index(rise)
                 names[at : at + 2] = [flat, rise]
@@ -118,7 +121,10 @@ def _in_order(
 
 def _givers_first(target: ParameterAccess, words: Mapping[int, int]) -> dict[int, int]:
     def takes(module: int) -> bool:
-        now = target.read_module("MODULE_CSRB", module)
+        try:
+            now = target.read_module("MODULE_CSRB", module)
+        except PixiePipeError:
+            return True  # The write will tell why.
         return bool(words[module] & ~now & _ROLE_BITS)
 
     return {module: words[module] for module in sorted(words, key=takes)}

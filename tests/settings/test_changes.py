@@ -17,6 +17,7 @@ from pixie_pipe.settings import (
     ModuleKind,
     Outcome,
     ParameterRefusedError,
+    ReturnCode,
     SettingsAccess,
     SettingsError,
     apply,
@@ -214,6 +215,39 @@ def test_a_role_is_given_up_before_it_is_taken():
         assert target.read_module("MODULE_CSRB", slots[0]) == 1 << 6
 
 
+class Forgetful(SettingsAccess):
+    """Settings that do not keep the bit of the gain."""
+
+    def write_channel(self, name, value, module, channel):
+        word = int(value) & ~(1 << 14) if name == "CHANNEL_CSRA" else value
+        super().write_channel(name, word, module, channel)
+
+
+def test_a_bit_that_is_not_kept_is_told():
+    values = {"Gain": 2.5, "CaptureTrace": True}
+    with pytest.raises(ChangesRefusedError, match="it reads otherwise") as refused:
+        apply(Forgetful(crate_of(2)), values, channels=[(2, 0)])
+    outcomes = {c.name: c.outcome for c in refused.value.changes}
+    assert outcomes == {"Gain": Outcome.REFUSED, "CaptureTrace": Outcome.AS_ASKED}
+
+
+class Running(SettingsAccess):
+    """Settings that cannot be read or written, as modules in a run."""
+
+    def read_channel(self, name, module, channel):
+        raise ParameterRefusedError(ReturnCode.NOT_SUPPORTED, "a run is active")
+
+    def write_channel(self, name, value, module, channel):
+        self.read_channel(name, module, channel)
+
+
+def test_a_run_is_told_for_each_value():
+    values = {"ENERGY_RISETIME": 1, "ENERGY_FLATTOP": 1}
+    with pytest.raises(ChangesRefusedError, match="2 of 2 values were refused") as told:
+        apply(Running(crate_of(2)), values, channels=[(2, 0)])
+    assert {change.got for change in told.value.changes} == {None}
+
+
 def test_a_module_that_is_not_there_is_told():
     with pytest.raises(ParameterRefusedError, match="no module in slot 9; slots"):
         apply(access_of(2), {"Polarity": "positive"}, channels=[(9, 0)])
@@ -297,7 +331,7 @@ def test_writing_what_was_read_changes_nothing(kind, values, slow_range):
     apply(target, {"SLOW_FILTER_RANGE": slow_range, **values}, channels=places)
     # The defaults are not all within limits, and PeakSample follows SLOW_FILTER_RANGE
     # only when the energy filter is written.
-    settle(crate)
+    settle(crate, 1)
     before = crate.copy()
     read = {name: target.read_channel(name, 2, 1) for name in WRITABLE}
     changes = apply(target, read, channels=places)

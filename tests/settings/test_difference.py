@@ -97,17 +97,13 @@ def test_modules_and_what_they_are():
     kind = ModuleKind(250, 14, "F")
     first = CrateSettings(
         [
-            ModuleSettings(
-                slot=2, kind=kind, serial=7, metadata={"dsp": {"file": "a"}}
-            ),
+            ModuleSettings(slot=2, kind=kind, serial=7, metadata={"dsp": {"x": 1}}),
             ModuleSettings(slot=3, kind=kind),
         ]
     )
     second = CrateSettings(
         [
-            ModuleSettings(
-                slot=2, kind=kind, serial=8, metadata={"dsp": {"file": "b"}}
-            ),
+            ModuleSettings(slot=2, kind=kind, serial=8, metadata={"dsp": {"x": 2}}),
             ModuleSettings(slot=3, kind=kind, crate=1),
         ]
     )
@@ -117,7 +113,7 @@ def test_modules_and_what_they_are():
     ]
     assert rows == [
         (0, "serial number", 7, 8),
-        (0, "metadata.dsp.file", "a", "b"),
+        (0, "metadata.dsp.x", 1, 2),
         (0, "module", "Rev F, 250 MSPS, 14 bits, 16 channels", None),
         (1, "module", None, "Rev F, 250 MSPS, 14 bits, 16 channels"),
     ]

@@ -72,7 +72,7 @@ def test_the_tables_are_whole():
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_every_channel_parameter_can_be_read_and_written(kind):
-    target = SettingsAccess(settle(crate_of(2, kind=kind)))
+    target = SettingsAccess(settle(crate_of(2, kind=kind), 0))
     for name, parameter in CHANNEL_PARAMETERS.items():
         if parameter.access is Access.READ_WRITE:
             value = target.read_channel(name, 2, 0)

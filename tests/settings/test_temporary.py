@@ -35,7 +35,7 @@ class Stopped(Exception):
     fails=st.booleans(),
 )
 def test_everything_is_as_it_was(kind, values, slow_range, fails):
-    crate = settle(crate_of(2, 3, kind=kind))
+    crate = settle(crate_of(2, 3, kind=kind), 0, 7)
     target = SettingsAccess(crate)
     before = crate.copy()
     asked = dict(values)

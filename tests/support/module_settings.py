@@ -41,10 +41,10 @@ def access_of(*slots: int, kind: ModuleKind = KINDS[2]) -> SettingsAccess:
     return SettingsAccess(crate_of(*slots, kind=kind))
 
 
-def settle(crate: CrateSettings) -> CrateSettings:
-    """Write every parameter of the channels: the defaults are not all within limits."""
+def settle(crate: CrateSettings, *channels: int) -> CrateSettings:
+    """Write every parameter of channels: the defaults are not all within limits."""
     for module in crate:
-        for channel in range(module.kind.channels):
+        for channel in channels:
             for name, parameter in CHANNEL_PARAMETERS.items():
                 if parameter.access is Access.READ_WRITE:
                     value = read_channel(module, name, channel)
