@@ -1,0 +1,116 @@
+"""Changes that are undone, however the block is left."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixie_pipe.errors import PixiePipeError
+from pixie_pipe.settings import (
+    ChangesRefusedError,
+    RestoreError,
+    SettingsAccess,
+    SettingsError,
+    every_channel,
+    temporary,
+)
+from tests.support.module_settings import (
+    access_of,
+    crate_of,
+    kinds,
+    settle,
+    values_of_channels,
+)
+
+
+class Stopped(Exception):
+    """Something that happens in the block."""
+
+
+@given(
+    kind=kinds,
+    values=values_of_channels(),
+    slow_range=st.none() | st.integers(1, 6),
+    fails=st.booleans(),
+)
+def test_everything_is_as_it_was(kind, values, slow_range, fails):
+    crate = settle(crate_of(2, 3, kind=kind), 0, 7)
+    target = SettingsAccess(crate)
+    before = crate.copy()
+    asked = dict(values)
+    if slow_range is not None:
+        asked["SLOW_FILTER_RANGE"] = slow_range
+    places = every_channel([2, 3], [0, 7])
+    try:
+        with temporary(target, asked, channels=places):
+            if fails:
+                raise Stopped
+    except Stopped:
+        assert fails
+    assert crate == before
+
+
+def test_the_block_sees_the_changes():
+    target = access_of(2)
+    with temporary(target, {"CaptureTrace": True}, channels=[(2, 0)]) as changes:
+        assert changes[0].got is True
+        assert target.read_channel("CHANNEL_CSRA", 2, 0) == 0x104
+        target.write_channel("CHANNEL_CSRA", 0, 2, 0)
+    assert target.read_channel("CHANNEL_CSRA", 2, 0) == 4
+
+
+def test_parameters_of_the_crate_and_roles_are_set_back():
+    crate = crate_of(2, 3)
+    target = SettingsAccess(crate)
+    target.write_module("MODULE_CSRB", 1 << 6, 2)
+    target.write_module("MODULE_CSRB", 0, 3)
+    before = crate.copy()
+    values = {"SYNCH_WAIT": 0, "HOST_RT_PRESET": 5, "ChassisMaster": [False, True]}
+    with temporary(target, values, modules=[2, 3]):
+        assert target.read_module("SYNCH_WAIT", 3) == 0
+        assert target.read_module("MODULE_CSRB", 3) == 1 << 6
+    assert crate == before
+
+
+def test_nothing_is_changed_by_what_is_wrong_or_refused():
+    crate = crate_of(2, 3)
+    target = SettingsAccess(crate)
+    target.write_module("MODULE_CSRB", 0, 3)
+    before = crate.copy()
+    wrong = temporary(target, {"TAU": -1}, channels=[(2, 0)])
+    with pytest.raises(SettingsError, match="TAU is -1"), wrong:
+        pytest.fail("the block must not run")
+    values = {"TAU": 9, "BackplanePullup": True}
+    refused = temporary(target, values, channels=[(2, 0), (3, 0)])
+    with pytest.raises(ChangesRefusedError, match="pull-up"), refused:
+        pytest.fail("the block must not run")
+    assert crate == before
+
+
+class Stubborn(SettingsAccess):
+    """Settings that can be locked, as modules are during a run."""
+
+    locked = False
+
+    def write_channel(self, name, value, module, channel):
+        if self.locked and name == "TAU":
+            raise PixiePipeError("a run is active")
+        super().write_channel(name, value, module, channel)
+
+
+def test_what_could_not_be_set_back_is_told():
+    target = Stubborn(crate_of(2))
+    block = temporary(target, {"TAU": 9, "CFDScale": 3}, channels=[(2, 0)])
+
+    def lock_and_stop() -> None:
+        with block:
+            target.locked = True
+            raise Stopped
+
+    with pytest.raises(RestoreError) as error:
+        lock_and_stop()
+    assert isinstance(error.value.__cause__, Stopped)
+    assert error.value.lost == {("TAU", 2, 0): 50.0}
+    assert "module 2, channel 0: TAU was 50, and is 9" in str(error.value)
+    assert target.read_channel("CFDScale", 2, 0) == 0
