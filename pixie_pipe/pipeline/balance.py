@@ -27,6 +27,8 @@ class RunBalance:
     ----------
     words_read
         Words that the sources took.
+    words_lost
+        Words that modules lost before they could be read; None if no source can tell.
     words_recorded
         Words in raw files; None if nothing was recorded.
     words_decoded, words_rejected, words_leftover
@@ -45,6 +47,7 @@ class RunBalance:
     """
 
     words_read: int = 0
+    words_lost: int | None = None
     words_recorded: int | None = None
     words_decoded: int | None = None
     words_rejected: int | None = None
@@ -85,6 +88,8 @@ class RunBalance:
                 f"{format_count(self.words_leftover or 0)} left over"
             )
         text = " = ".join(parts)
+        if self.words_lost:
+            text += f"; {format_count(self.words_lost)} lost in the modules before"
         if self.events_decoded is not None:
             text += f"; {format_count(self.events_decoded)} events decoded"
         if self.events_written is not None:
@@ -123,6 +128,7 @@ class RunBalance:
 
 _NUMBERS = (
     "words_read",
+    "words_lost",
     "words_recorded",
     "words_decoded",
     "words_rejected",
@@ -165,6 +171,12 @@ class _Accounts:
                     f"{read} words were read, but {accounted} decoded, rejected or "
                     f"left over"
                 )
+        for name, node in self._nodes.items():
+            lost = self._ledger(node, "words_lost")
+            if lost:
+                self.problems.append(
+                    f"{name}: the modules lost {lost} words before they could be read"
+                )
         dropped = self._conservation()
         if run is not None:
             self.problems += [r for r in run.reasons if r not in self.problems]
@@ -173,6 +185,7 @@ class _Accounts:
                 self.problems.append(reason)
         return RunBalance(
             words_read=read,
+            words_lost=self._total("words_lost"),
             words_recorded=recorded,
             words_decoded=decoded,
             words_rejected=None if decoded is None else rejected,

@@ -38,6 +38,8 @@ class TakeData(Task):
     stopped they are, and then read until they are empty.
 
     The statistics are ``modules``: what the driver tells about each of them, by name.
+    Words that it counts as ``words_dropped`` are in the ledger as ``words_lost``, and
+    the run is not complete then; a print tells of the first of them at once.
     """
 
     label = "Takes data from modules, through a driver"
@@ -108,6 +110,7 @@ class TakeData(Task):
         self._begun = 0.0
         self._next_statistics = 0.0
         self.statistics["modules"] = {}
+        self._losing: set[str] = set()
 
     def do_work(self, datum: object) -> None:  # noqa: ARG002 - a source gets None
         """Read each module once."""
@@ -211,7 +214,26 @@ class TakeData(Task):
     def _note_statistics(self, digitizer: Digitizer, *, now: bool = False) -> None:
         if now or time.monotonic() >= self._next_statistics:
             self._next_statistics = time.monotonic() + _STATISTICS_S
-            self.statistics["modules"] = {
+            told = {
                 name: dict(digitizer.statistics(number))
                 for number, name in enumerate(self._names)
             }
+            self.statistics["modules"] = told
+            self._note_losses(told)
+
+    def _note_losses(self, told: Mapping[str, Mapping[str, Any]]) -> None:
+        lost = {
+            name: int(values["words_dropped"])
+            for name, values in told.items()
+            if "words_dropped" in values
+        }
+        if not lost:
+            return
+        self.ledger["words_lost"] = sum(lost.values())
+        for name, words in lost.items():
+            if words and name not in self._losing:
+                self._losing.add(name)
+                self.print(
+                    f"{name} has lost {words} words so far: it was full and not read "
+                    f"in time; the rates are too high, or something is too slow"
+                )

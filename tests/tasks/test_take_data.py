@@ -12,7 +12,7 @@ from pixie_pipe import drivers
 from pixie_pipe.buffers import BufferPool
 from pixie_pipe.drivers import DriverNotFoundError
 from pixie_pipe.pipeline.data import Words
-from pixie_pipe.pipeline.messages import Status
+from pixie_pipe.pipeline.messages import Error, Status
 from pixie_pipe.storage.raw import RawFileError
 from pixie_pipe.tasks import take_data
 from pixie_pipe.tasks._collected_words import CollectedWords
@@ -32,7 +32,10 @@ class ScriptedDigitizer:
 
     made = []
 
-    def __init__(self, late=0, per_read=10, refuse_stop=False, fail_at=None):
+    def __init__(
+        self, late=0, per_read=10, refuse_stop=False, fail_at=None, dropped=()
+    ):
+        self.dropped = dropped
         self.late, self.per_read, self.fail_at = late, per_read, fail_at
         self.refuse_stop = refuse_stop
         self.calls = []
@@ -72,7 +75,10 @@ class ScriptedDigitizer:
         return np.arange(first, first + count, dtype=np.uint32) + module * 10**6
 
     def statistics(self, module):
-        return {"words_read": self.given[module] if hasattr(self, "given") else 0}
+        told = {"words_read": self.given[module] if hasattr(self, "given") else 0}
+        if self.dropped and hasattr(self, "given"):
+            told["words_dropped"] = self.dropped[module]
+        return told
 '''
 
 
@@ -250,3 +256,53 @@ def test_in_a_pipeline_all_words_arrive(tmp_path):
             assert balance.words_read == words.size
             arrived = np.fromfile(tmp_path / "c0-s02.words", np.uint32)
             np.testing.assert_array_equal(arrived, words)
+
+
+def test_words_that_modules_lost_are_told_once_and_make_a_run_incomplete(
+    clock, scripted
+):
+    run = SourceRun(
+        TakeData,
+        clock,
+        step_s=0.1,
+        runtime_s=3.0,
+        options={"dropped": [0, 321]},
+        **scripted,
+    )
+    prints: list[str] = []
+    run.task.print = prints.append
+    run.run()
+    assert run.task.ledger["words_lost"] == 321
+    (text,) = prints
+    assert text.startswith("c0-s03 has lost 321 words")
+    kept = SourceRun(
+        TakeData,
+        clock,
+        step_s=0.1,
+        runtime_s=1,
+        options={"dropped": [0, 0]},
+        **scripted,
+    ).run()
+    assert kept.task.ledger["words_lost"] == 0
+    unknown = SourceRun(TakeData, clock, step_s=0.1, runtime_s=1.0, **scripted).run()
+    assert "words_lost" not in unknown.task.ledger
+
+
+def test_the_balance_of_a_run_tells_of_lost_words(tmp_path, scripted):
+    from pixie_pipe.pipeline import Pipeline
+    from tests.support.source_tasks import CollectWords
+
+    with Pipeline(runs=tmp_path / "runs") as pipeline:
+        pipeline.create_task(
+            "TakeData", options={"dropped": [5, 7]}, runtime_s=0.2, **scripted
+        )
+        pipeline.create_task(CollectWords.__name__, directory=str(tmp_path))
+        pipeline.start()
+        with pytest.raises(Error, match="TakeData: the modules lost 12 words"):
+            pipeline.wait(60, quiet=True)
+        balance = pipeline.balance()
+    assert balance.words_lost == 12
+    assert "12 lost in the modules before" in str(balance)
+    assert balance.problems == (
+        "TakeData: the modules lost 12 words before they could be read",
+    )
