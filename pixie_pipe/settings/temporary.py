@@ -18,26 +18,15 @@ from pixie_pipe.settings.writing import write_channels, write_modules
 if TYPE_CHECKING:
     from pixie_pipe.settings.access import ParameterAccess
 
-_CHANGED_WITH: Final[Mapping[str, Sequence[str]]] = {
-    "TRIGGER_RISETIME": ("TRIGGER_FLATTOP", "TRIGGER_THRESHOLD"),
-    "ENERGY_RISETIME": ("ENERGY_FLATTOP", "TRACE_DELAY"),
-    "ENERGY_FLATTOP": ("ENERGY_RISETIME", "TRACE_DELAY"),
-    "TRACE_LENGTH": ("TRACE_DELAY",),
-    "TAU": ("BLCUT",),
-    "CHANNEL_CSRA": ("BLCUT",),
-}
-"""What changes, or can be clipped, when a parameter of a channel is written."""
+_FINDS_BLCUT: Final = ("TAU", "CHANNEL_CSRA")
+"""Parameters with which the library looks for a new BLCUT of the channel.
 
-_CHANGED_WITH_RANGE: Final = (
-    "ENERGY_RISETIME",
-    "ENERGY_FLATTOP",
-    "TRACE_DELAY",
-    "BLCUT",
-)
-"""What changes in all channels of a module when SLOW_FILTER_RANGE is written."""
+With SLOW_FILTER_RANGE it does so for all channels of the module. The other registers
+that change along (those of the filters and the trace) come back with the parameters.
+"""
 
 _MOST_CHANNELS: Final = 32
-_PASSES: Final = 2  # one may change a parameter that the other one has put right
+_PASSES: Final = 2  # the first one may change BLCUT, which was right before it
 _SAME: Final = 1e-9
 
 
@@ -78,8 +67,8 @@ def temporary(
 ) -> Iterator[Changes]:
     """Change parameters, and set them back when the block is left, however it is left.
 
-    What changes with a parameter is set back, too: the trace delay with the energy
-    filter, for example. A parameter that the library sets in the whole crate gets back
+    What changes with a parameter is set back, too, BLCUT with TAU for example. A
+    parameter that the library sets in the whole crate gets back
     what it was in the modules that are named here.
 
     Parameters
@@ -132,15 +121,15 @@ def _take_record(target: ParameterAccess, wanted: Sequence[Wanted]) -> _Record:
         name = one.parameter.name
         for module, channel in one.values:
             if channel is not None:
-                for other in (name, *_CHANGED_WITH.get(name, ())):
-                    _keep(target, record, module, channel, other)
+                _keep(target, record, module, channel, name)
+                if name in _FINDS_BLCUT:
+                    _keep(target, record, module, channel, "BLCUT")
                 continue
             words = record.modules.setdefault(module, {})
             words[name] = target.read_module(name, module)
             if name == "SLOW_FILTER_RANGE":
                 for number in _channels_of(target, module):
-                    for other in _CHANGED_WITH_RANGE:
-                        _keep(target, record, module, number, other)
+                    _keep(target, record, module, number, "BLCUT")
     return record
 
 

@@ -88,6 +88,42 @@ def test_nothing_is_changed_by_what_is_wrong_or_refused():
     assert crate == before
 
 
+class Finder(SettingsAccess):
+    """Settings that find a new BLCUT where XIA's library looks for one."""
+
+    def write_channel(self, name, value, module, channel):
+        super().write_channel(name, value, module, channel)
+        if name in ("TAU", "CHANNEL_CSRA"):
+            self.find(module, channel)
+
+    def write_module(self, name, value, module):
+        super().write_module(name, value, module)
+        if name == "SLOW_FILTER_RANGE":
+            for channel in range(16):
+                self.find(module, channel)
+
+    def find(self, module, channel):
+        found = self.read_channel("TAU", module, channel)
+        found += self.read_module("SLOW_FILTER_RANGE", module) * 100
+        super().write_channel("BLCUT", found, module, channel)
+
+
+@pytest.mark.parametrize("own", [None, 3])
+@pytest.mark.parametrize(
+    "values", [{"TAU": 9}, {"Gain": 2.5}, {"SLOW_FILTER_RANGE": 5}], ids=str
+)
+def test_the_cut_of_baselines_is_set_back(values, own):
+    crate = crate_of(2)
+    target = Finder(crate)
+    before = crate.copy()
+    assert target.read_channel("BLCUT", 2, 1) == 3
+    with temporary(target, values, channels=[(2, 1)]):
+        assert target.read_channel("BLCUT", 2, 1) > 3
+        if own is not None:
+            target.write_channel("BLCUT", own, 2, 1)
+    assert crate == before
+
+
 class Stubborn(SettingsAccess):
     """Settings that can be locked, as modules are during a run."""
 
