@@ -20,29 +20,30 @@ _SIX: Final = (
     "GatherEvents",
     "FillHistograms",
 )
+_IMPORT: Final = (
+    "from time import perf_counter as now; begin = now(); import pixie_pipe; "
+    "print(now() - begin)"
+)
 _FIRST: Final = "from pixie_pipe.bench.startup import ready; print(ready())"
 
 
 def measure(settings: Settings) -> Section:
     """Measure importing, the command line, and pipelines."""
     rounds = range(settings.rounds)
-    bare = [_program("-c", "pass") for _ in rounds]
     ready()
     rows = {
-        "import pixie_pipe": [
-            _program("-c", "import pixie_pipe") - one for one in bare
-        ],
+        "import pixie_pipe": [_told(_IMPORT) for _ in rounds],
         "pixie-pipe --help, whole process": [
-            _program("-m", "pixie_pipe", "--help") for _ in rounds
+            timed(lambda: run_python("-m", "pixie_pipe", "--help")) for _ in rounds
         ],
         "pipeline of six tasks": [ready() for _ in rounds],
-        "the same, first one of a program": [_first() for _ in rounds],
+        "the same, first one of a program": [_told(_FIRST) for _ in rounds],
     }
     return Section(
         "Starting",
-        "Importing is the time above that of an interpreter that does nothing. A "
-        "pipeline is ready when `start` returns, counted from before `Pipeline()`; "
-        "compiled kernels are in the cache.",
+        "Importing is the time of that statement in a new interpreter. A pipeline is "
+        "ready when `start` returns, counted from before `Pipeline()`; compiled kernels "
+        "are in the cache.",
         (Table("what", {name: {"s": figure(one)} for name, one in rows.items()}),),
     )
 
@@ -59,9 +60,6 @@ def ready() -> float:
     return seconds
 
 
-def _program(*arguments: str) -> float:
-    return timed(lambda: run_python(*arguments))
-
-
-def _first() -> float:
-    return float(run_python("-c", _FIRST))
+def _told(program: str) -> float:
+    """Return the seconds that a program prints."""
+    return float(run_python("-c", program))
