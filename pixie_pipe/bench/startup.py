@@ -42,8 +42,8 @@ def measure(settings: Settings) -> Section:
     return Section(
         "Starting",
         "Importing is the time of that statement in a new interpreter. A pipeline is "
-        "ready when `start` returns, counted from before `Pipeline()`; compiled kernels "
-        "are in the cache.",
+        "ready when `start` returns, counted from before `Pipeline()`; compiled "
+        "kernels are in the cache.",
         (Table("what", {name: {"s": figure(one)} for name, one in rows.items()}),),
     )
 
