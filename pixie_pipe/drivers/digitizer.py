@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from pixie_pipe.errors import PixiePipeError
 
 if TYPE_CHECKING:
+    import os
+
     import numpy as np
 
     from pixie_pipe.listmode.layout import Layout
@@ -194,6 +196,30 @@ class Parameters(Protocol):
 
     def write_module(self, name: str, value: float, module: int) -> None:
         """Give a value to a parameter of a module; errors as for `write_channel`."""
+
+    def save_settings(
+        self, path: str | os.PathLike[str], *, force: bool = False
+    ) -> None:
+        """Write the settings of all modules to a file, in XIA's form (JSON).
+
+        Raises
+        ------
+        PixiePipeError
+            If the session is not open, a run goes on, or the file cannot be written;
+            one that exists is replaced only if `force` says so.
+        """
+
+    def load_settings(
+        self, path: str | os.PathLike[str], *, ignore_serials: bool = False
+    ) -> None:
+        """Set the modules to what a file has, by slot and serial number.
+
+        Raises
+        ------
+        DriverError
+            If the session is not open, a run goes on, the file is none, or it lacks a
+            module; or if the serial numbers are others, unless they are ignored.
+        """
 
 
 @runtime_checkable
