@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     from pixie_pipe.storage.reading import read_events, read_raw
     from pixie_pipe.storage.run_catalogue import list_runs, next_number, repair
     from pixie_pipe.storage.run_directory import RunDirectory, RunDirectoryError
+    from pixie_pipe.storage.run_index import RunIndex
     from pixie_pipe.storage.run_record import (
         PlainDataError,
         RunRecord,
         RunRecordError,
     )
+    from pixie_pipe.storage.run_summary import RunQuery, RunSummary
     from pixie_pipe.storage.streams import (
         ModuleEntry,
         Stream,
@@ -64,8 +66,11 @@ __all__ = [
     "RecordingError",
     "RunDirectory",
     "RunDirectoryError",
+    "RunIndex",
+    "RunQuery",
     "RunRecord",
     "RunRecordError",
+    "RunSummary",
     "SourceFile",
     "Stream",
     "StreamError",
@@ -108,8 +113,11 @@ _HOMES = {
     "RecordingError": "raw_recorder",
     "RunDirectory": "run_directory",
     "RunDirectoryError": "run_directory",
+    "RunIndex": "run_index",
+    "RunQuery": "run_summary",
     "RunRecord": "run_record",
     "RunRecordError": "run_record",
+    "RunSummary": "run_summary",
     "SourceFile": "provenance",
     "Stream": "streams",
     "StreamError": "streams",

@@ -19,6 +19,7 @@ from pixie_pipe.storage.raw import DataWarning
 from pixie_pipe.storage.raw_recorder import CHECKSUMS, RecordedFile, split_file_name
 from pixie_pipe.storage.run_record import (
     RUN_FILE,
+    changing_record,
     read_record,
     write_record,
 )
@@ -63,20 +64,21 @@ def _is_repaired(path: Path) -> bool:
     record = read_record(run_file)
     if record.state != "running" or not is_gone(record.process, record.host):
         return False
-    # Its process may have finished it just before it ended.
-    record = read_record(run_file)
-    if record.state != "running":
-        return False
-    _remove_leftovers(path)
-    write_record(
-        run_file,
-        dataclasses.replace(
-            record,
-            state="incomplete",
-            reasons=(*record.reasons, REASON),
-            files=tuple(recorded_files(path / RAW)),
-        ),
-    )
+    with changing_record(run_file):
+        # Its process may have finished it just before it ended.
+        record = read_record(run_file)
+        if record.state != "running":
+            return False
+        _remove_leftovers(path)
+        write_record(
+            run_file,
+            dataclasses.replace(
+                record,
+                state="incomplete",
+                reasons=(*record.reasons, REASON),
+                files=tuple(recorded_files(path / RAW)),
+            ),
+        )
     return True
 
 
