@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from rich.table import Table
@@ -73,14 +72,6 @@ def to_dict(plan: Plan) -> dict[str, Any]:
             for task in plan.tasks
         ],
     }
-
-
-def write_json(document: Any) -> None:  # noqa: ANN401 - plain values
-    """Print plain values as one JSON document to stdout."""
-    import json
-
-    json.dump(document, sys.stdout, allow_nan=False)
-    sys.stdout.write("\n")
 
 
 def _table(*titles: str) -> Table:

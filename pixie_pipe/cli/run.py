@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
+from pixie_pipe.cli import output
 from pixie_pipe.cli.plans import PlanOptions
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class RunOptions:
             from pixie_pipe.cli import plan_report
 
             if self.json:
-                plan_report.write_json(plan_report.to_dict(plan))
+                output.write_json(plan_report.to_dict(plan))
             else:
                 plan_report.write(plan)
             return

@@ -13,7 +13,6 @@ from typing import Any, Self
 
 from pixie_pipe._units import format_count
 from pixie_pipe.cli import output
-from pixie_pipe.cli.plan_report import write_json
 from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.pipeline.balance import RunBalance
 from pixie_pipe.pipeline.messages import Error
@@ -163,7 +162,7 @@ def execute(
         finally:
             pipeline.quit()
     if json:
-        write_json(summary.to_dict())
+        output.write_json(summary.to_dict())
     elif not quiet:
         _print(summary)
     for name, counts in summary.balance.taps.items():

@@ -30,7 +30,12 @@ if TYPE_CHECKING:
         RecordingError,
     )
     from pixie_pipe.storage.reading import read_events, read_raw
-    from pixie_pipe.storage.run_catalogue import list_runs, next_number, repair
+    from pixie_pipe.storage.run_catalogue import (
+        list_runs,
+        next_number,
+        repair,
+        run_directories,
+    )
     from pixie_pipe.storage.run_directory import RunDirectory, RunDirectoryError
     from pixie_pipe.storage.run_index import RunIndex
     from pixie_pipe.storage.run_record import (
@@ -91,6 +96,7 @@ __all__ = [
     "read_pieces",
     "read_raw",
     "repair",
+    "run_directories",
 ]
 
 # Loaded when they are first used: h5py and the decoder take long to import.
@@ -138,6 +144,7 @@ _HOMES = {
     "read_pieces": "raw",
     "read_raw": "reading",
     "repair": "run_catalogue",
+    "run_directories": "run_catalogue",
 }
 
 

@@ -84,7 +84,7 @@ def _is_repaired(path: Path) -> bool:
 
 def recorded_files(directory: Path) -> Iterator[RecordedFile]:
     """Yield the raw files that are in a directory, stream by stream."""
-    checksums = _checksums(directory / CHECKSUMS)
+    checksums = read_checksums(directory / CHECKSUMS)
     words_before: dict[str, int] = {}
     found = [path for path in directory.glob("*.bin") if path.is_file()]
     for path in sorted(found, key=lambda path: split_file_name(path.name)):
@@ -97,7 +97,8 @@ def recorded_files(directory: Path) -> Iterator[RecordedFile]:
         yield RecordedFile(path.name, stream, words, size, checksum, first)
 
 
-def _checksums(path: Path) -> dict[str, str]:
+def read_checksums(path: Path) -> dict[str, str]:
+    """Return the checksums in a ``SHA256SUMS``, by file; none if it is missing."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:

@@ -137,8 +137,8 @@ class RunQuery:
     states: tuple[str, ...] = ()
     task: str | None = None
     module: str | None = None
-    least_bytes: int | None = None
-    most_bytes: int | None = None
+    least_bytes: float | None = None
+    most_bytes: float | None = None
     least_seconds: float | None = None
     most_seconds: float | None = None
 
