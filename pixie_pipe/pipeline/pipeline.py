@@ -21,6 +21,7 @@ from pixie_pipe.pipeline.callbacks import Callbacks
 from pixie_pipe.pipeline.declarations import Role
 from pixie_pipe.pipeline.graph import Edge, Node
 from pixie_pipe.pipeline.handle import TaskHandle, TaskHandles
+from pixie_pipe.pipeline.limits import RunLimits
 from pixie_pipe.pipeline.links import DEFAULT_WINDOW
 from pixie_pipe.pipeline.messages import (
     Connect,
@@ -45,6 +46,7 @@ from pixie_pipe.pipeline.transitions import (
 )
 
 if TYPE_CHECKING:
+    from pixie_pipe.pipeline.balance import RunBalance
     from pixie_pipe.pipeline.display import PipelineStatus
 
 
@@ -60,6 +62,9 @@ class Pipeline(PipelineNews):
         is kept, unless a task writes files of its own.
     title
         Title of the runs.
+    limits
+        What ends the runs, if nothing else does before. The attribute of this name
+        may be changed from one run to the next.
     transport
         ``"ipc"``, or ``"tcp"`` on the loopback.
     task_path
@@ -87,6 +92,7 @@ class Pipeline(PipelineNews):
         *,
         runs: str | Path | None = None,
         title: str = "",
+        limits: RunLimits | None = None,
         transport: str = "ipc",
         task_path: Iterable[str | Path] = (),
     ) -> None:
@@ -101,6 +107,7 @@ class Pipeline(PipelineNews):
         add_search_path(task_path)
         self.task_kwargs = dict(task_kwargs or {})
         self.title = title
+        self.limits = limits or RunLimits()
         self.configuration: dict[str, Any] = {}
         self._transport = transport
         self._run_number = 0
@@ -322,8 +329,9 @@ class Pipeline(PipelineNews):
                 self._back_to_waiting()
                 self._connect(self._line, depth=3)
             self._back_to_waiting()
+            self.limits.check(self._active_nodes())
             self._run_number += 1
-            run = Run(self._run_number, is_live=self.graph.is_live)
+            run = Run(self._run_number, is_live=self.graph.is_live, limits=self.limits)
             self._keeper.begin(run, self)
             try:
                 self._transitions.begin(run, self._active_nodes())
@@ -412,6 +420,39 @@ class Pipeline(PipelineNews):
             self.kill()
             raise
 
+    def run_series(
+        self, count: int, *, pause_s: float = 0.0, quiet: bool = False
+    ) -> list[RunBalance]:
+        """Take runs one after the other; returns when the last one is over.
+
+        Each run ends by its `limits` or its sources. Ctrl-C in a run ends it and the
+        series, between two runs the series; so does a `stop` from elsewhere.
+
+        Parameters
+        ----------
+        count
+            Number of runs, at least 1.
+        pause_s
+            Time between two runs in seconds.
+        quiet
+            Show nothing while a run goes on.
+
+        Returns
+        -------
+        list of RunBalance
+            One for each run that was taken.
+
+        Raises
+        ------
+        ValueError
+            If `count` or `pause_s` is too small; nothing is started then.
+        Error
+            If a run fails. Those before it are on the disk.
+        """
+        from pixie_pipe.pipeline.series import run_series
+
+        return run_series(self, count, pause_s, quiet=quiet)
+
     def quit(self) -> None:
         """Stop the run if there is one, let all tasks leave, and clean up."""
         with self._commands:
@@ -432,6 +473,7 @@ class Pipeline(PipelineNews):
         with self._service.changed:
             if run is not None and not run.over:
                 run.reasons.append("the pipeline was killed")
+                run.ended_by = run.ended_by or "failure"
         self._shut_down()
 
     def _shut_down(self) -> None:

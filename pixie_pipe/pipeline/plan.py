@@ -22,6 +22,7 @@ from pixie_pipe.config.pipeline_file import (
 )
 from pixie_pipe.pipeline.declarations import Role
 from pixie_pipe.pipeline.graph import Edge, Graph, Node, main_line
+from pixie_pipe.pipeline.limits import RunLimits
 from pixie_pipe.pipeline.links import DEFAULT_WINDOW
 from pixie_pipe.pipeline.parameters import Parameter, ParameterError, suggestion
 from pixie_pipe.pipeline.registry import RegistryError, add_search_path, find_class
@@ -95,6 +96,10 @@ class Plan:
         Directory of the runs; None keeps nothing.
     title
         Title of the runs.
+    limits
+        What ends a run, if nothing else does before.
+    repeat, pause_s
+        Number of runs, and the time between two of them in seconds.
     modules
         The modules, as plain values.
     task_path
@@ -107,6 +112,9 @@ class Plan:
     tasks: tuple[PlannedTask, ...]
     runs: Path | None = None
     title: str = ""
+    limits: RunLimits = field(default_factory=RunLimits)
+    repeat: int = 1
+    pause_s: float = 0.0
     modules: tuple[Mapping[str, Any], ...] = ()
     task_path: tuple[Path, ...] = ()
     configuration: Mapping[str, Any] = field(default_factory=dict)
@@ -132,6 +140,7 @@ class Plan:
         settings: dict[str, Any] = {
             "runs": self.runs,
             "title": self.title,
+            "limits": self.limits,
             "task_path": self.task_path,
         }
         pipeline = cls(**settings | kwargs)
@@ -254,6 +263,13 @@ def load_plan(
         tasks=tuple(tasks.values()),
         runs=None if directory is None else Path(absolute(base, directory)),
         title=read.run.title,
+        limits=RunLimits(
+            runtime_s=read.run.runtime_s,
+            events=read.run.events,
+            size_mb=read.run.size_mb,
+        ),
+        repeat=read.run.repeat,
+        pause_s=read.run.pause_s,
         modules=tuple(modules),
         task_path=(*directories, *read.task_path),
         configuration={

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from pixie_pipe.pipeline.declarations import Role
+from pixie_pipe.pipeline.limits import RunLimits
 from pixie_pipe.pipeline.links import HERE
 from pixie_pipe.pipeline.messages import (
     Configure,
@@ -63,6 +64,12 @@ class Run:
         Why it is not complete.
     degraded
         What optional tasks lost.
+    limits
+        What ends it, if nothing else does before.
+    begun, began
+        Whether all processes have started it, and the monotonic time of that.
+    ended_by
+        What ended it, as in the record of a run; "" if its sources did.
     over, closed
         Whether no process works on it any more, and whether it was written down.
     """
@@ -75,7 +82,10 @@ class Run:
     restarts: dict[str, int] = field(default_factory=dict)
     directory: str = ""
     is_live: bool = False
+    limits: RunLimits = field(default_factory=RunLimits)
     begun: bool = False
+    began: float = 0.0
+    ended_by: str = ""
     over: bool = False
     closed: bool = False
     ended: float | None = None
@@ -150,6 +160,7 @@ class RunControl:
         if run is None or run.over or not run.begun:
             return
         now = time.monotonic()
+        self._look_at_limits(run, now)
         working = [record for record in self._active() if not self._is_through(record)]
         for record in working:
             silent = now - record.heard
@@ -162,6 +173,14 @@ class RunControl:
             run.over = True
             run.ended = now
             self.tell("over", run)
+
+    def _look_at_limits(self, run: Run, now: float) -> None:
+        if run.ended_by:
+            return
+        statistics = [record.statistics for record in self._active()]
+        limit = run.limits.reached(now - run.began, statistics)
+        if limit is not None:
+            self.end(f"limit: {limit}")
 
     # Decisions
 
@@ -212,15 +231,23 @@ class RunControl:
             run.reasons.append(reason)
         if run.deadline is None:
             run.deadline = time.monotonic() + FAILING_SECONDS
-            self.stop_sources()
+            self.end("failure")
 
-    def stop_sources(self) -> None:
-        """Ask those that make data to end."""
-        for record in self._active():
-            is_first = not self.graph.inputs(record.node.name)
-            if is_first and record.is_alive and not record.has_failed:
+    def end(self, ended_by: str) -> None:
+        """Let a run end: ask those that make data to end, and note why."""
+        run = self.run
+        if run is None or run.over:
+            return
+        if not all(self._is_through(record) for record in self._sources()):
+            run.ended_by = run.ended_by or ended_by
+        for record in self._sources():
+            if record.is_alive and not record.has_failed:
                 number = self.supervisor.next_number()
                 self.supervisor.send(record.name, Stop(number))
+
+    def _sources(self) -> list[ProcessRecord]:
+        """Return those that make data, in this run."""
+        return [r for r in self._active() if not self.graph.inputs(r.node.name)]
 
     # Replacing an optional process
 

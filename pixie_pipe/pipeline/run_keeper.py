@@ -35,6 +35,7 @@ class RunKeeper:
         self._open: Run | None = None
         self.last_statistics: dict[str, dict[str, Any]] = {}
         self.last_balance = RunBalance()
+        self.ended_by = ""
 
     @property
     def path(self) -> Path | None:
@@ -50,6 +51,7 @@ class RunKeeper:
             If the directory cannot be made.
         """
         self._open = run
+        self.ended_by = ""
         if self.parent is None:
             return
         self._directory = RunDirectory.create(
@@ -81,6 +83,7 @@ class RunKeeper:
             balance = RunBalance.of(pipeline.graph, statistics, run)
             self.last_statistics = statistics
             self.last_balance = balance
+            self.ended_by = run.ended_by or "sources"
             if not balance.closes:
                 run.reasons += [p for p in balance.problems if p not in run.reasons]
             try:
@@ -127,4 +130,5 @@ class RunKeeper:
             outputs=outputs,
             inputs=inputs,
             notes="\n".join(run.degraded),
+            ended_by=run.ended_by or "sources",
         )

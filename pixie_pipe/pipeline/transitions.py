@@ -191,16 +191,16 @@ class Transitions:
             self.to_waiting(run, abandon=True)
             raise
         with supervisor.changed:
-            run.begun = True
+            run.begun, run.began = True, time.monotonic()
             if run.reasons:
                 # Those that started last have not been asked to end yet.
-                self._control.stop_sources()
+                self._control.end("failure")
 
     def stop_sources(self, run: Run) -> None:
         """Ask those that make data to end, if the run goes on."""
         with self._supervisor.changed:
             if not run.over:
-                self._control.stop_sources()
+                self._control.end("stop")
 
     def await_end(self, run: Run) -> None:
         """Wait until the run is over; a process that hangs is killed meanwhile."""
