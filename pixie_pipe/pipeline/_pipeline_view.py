@@ -74,6 +74,12 @@ class PipelineView(PipelineGraph):
         return self._keeper.path
 
     @property
+    def is_paused(self) -> bool:
+        """Whether a run goes on whose sources deliver nothing for now."""
+        run = self._control.run
+        return run is not None and not run.over and run.paused_since is not None
+
+    @property
     def ended_by(self) -> str:
         """What ended the last run, as in its record; "" while it goes on."""
         return self._keeper.ended_by

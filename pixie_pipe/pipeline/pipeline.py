@@ -366,6 +366,42 @@ class Pipeline(PipelineNews):
             if self._callbacks is not None:
                 self._callbacks.settle(COMMAND_SECONDS)
 
+    def pause(self) -> None:
+        """Let the sources deliver nothing until `resume`; the run stays open.
+
+        Returns when they have paused. What they sent before is worked off meanwhile.
+        The record of the run lists the pauses; its limit of time stands still.
+
+        Raises
+        ------
+        Error
+            If no run goes on, or a source does not respond.
+        """
+        self._set_paused(paused=True)
+
+    def resume(self) -> None:
+        """Let the sources deliver again, after `pause`.
+
+        Raises
+        ------
+        Error
+            As for `pause`.
+        """
+        self._set_paused(paused=False)
+
+    def _set_paused(self, *, paused: bool) -> None:
+        with self._commands:
+            run = self._control.run
+            if run is None or run.over:
+                what = "pause" if paused else "resume"
+                raise Error(f"there is nothing to {what}: no run goes on")
+            if self.is_paused is paused:
+                return
+            try:
+                self._transitions.pause(run, paused=paused)
+            finally:
+                self._keeper.note_pauses(run)
+
     def wait(self, timeout: float | None = None, *, quiet: bool = False) -> bool:
         """Wait until the run is over, and show how it goes.
 

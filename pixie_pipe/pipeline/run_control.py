@@ -6,6 +6,8 @@ left to the supervisor, telling people to the callbacks.
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +29,7 @@ from pixie_pipe.pipeline.messages import (
     InputEdge,
     OutputAddress,
     OutputEdge,
+    Pause,
     Print,
     Report,
     Resume,
@@ -34,6 +37,7 @@ from pixie_pipe.pipeline.messages import (
     Status,
     Stop,
 )
+from pixie_pipe.storage.run_record import RunPause
 
 if TYPE_CHECKING:
     from pixie_pipe.pipeline.graph import Graph, Node
@@ -70,6 +74,12 @@ class Run:
         Whether all processes have started it, and the monotonic time of that.
     ended_by
         What ended it, as in the record of a run; "" if its sources did.
+    pauses
+        When it was paused.
+    paused_since
+        Monotonic time of the begin of the pause that lasts; None if none does.
+    paused_s
+        Time of the pauses that are over, in seconds.
     over, closed
         Whether no process works on it any more, and whether it was written down.
     """
@@ -86,10 +96,18 @@ class Run:
     begun: bool = False
     began: float = 0.0
     ended_by: str = ""
+    pauses: tuple[RunPause, ...] = ()
+    paused_since: float | None = None
+    paused_s: float = 0.0
     over: bool = False
     closed: bool = False
     ended: float | None = None
     deadline: float | None = None
+
+    def working_s(self, now: float) -> float:
+        """Return the time since it began, without pauses, in seconds."""
+        until = now if self.paused_since is None else self.paused_since
+        return until - self.began - self.paused_s
 
 
 class RunControl:
@@ -178,7 +196,7 @@ class RunControl:
         if run.ended_by:
             return
         statistics = [record.statistics for record in self._active()]
-        limit = run.limits.reached(now - run.began, statistics)
+        limit = run.limits.reached(run.working_s(now), statistics)
         if limit is not None:
             self.end(f"limit: {limit}")
 
@@ -229,6 +247,7 @@ class RunControl:
             return
         if reason not in run.reasons:
             run.reasons.append(reason)
+        run.ended_by = run.ended_by or "failure"
         if run.deadline is None:
             run.deadline = time.monotonic() + FAILING_SECONDS
             self.end("failure")
@@ -244,6 +263,30 @@ class RunControl:
             if record.is_alive and not record.has_failed:
                 number = self.supervisor.next_number()
                 self.supervisor.send(record.name, Stop(number))
+
+    def pause(self, *, paused: bool) -> list[ProcessRecord]:
+        """Pause the run, or let it go on; return those that make data."""
+        run = self.run
+        assert run is not None
+        sources = [r for r in self._sources() if r.is_alive and not r.has_failed]
+        for record in sources:
+            number = self.supervisor.next_number()
+            self.supervisor.send(record.name, Pause(number, paused))
+        if paused:
+            run.paused_since = time.monotonic()
+            run.pauses = (*run.pauses, RunPause(dt.datetime.now().astimezone()))
+        elif run.paused_since is not None:
+            run.paused_s += time.monotonic() - run.paused_since
+            run.paused_since = None
+            *before, last = run.pauses
+            ended = dataclasses.replace(last, ended=dt.datetime.now().astimezone())
+            run.pauses = (*before, ended)
+        return sources
+
+    def is_paused(self, record: ProcessRecord, *, paused: bool) -> bool:
+        """Tell whether one that makes data has paused, or gone on, or is through."""
+        told = bool(record.statistics.get("paused"))
+        return told is paused or self._is_through(record)
 
     def _sources(self) -> list[ProcessRecord]:
         """Return those that make data, in this run."""

@@ -73,6 +73,18 @@ class RunKeeper:
                     complete=False, reasons=[f"did not start: {reason}"]
                 )
 
+    def note_pauses(self, run: Run) -> None:
+        """Write down when a run was paused.
+
+        Raises
+        ------
+        PixiePipeError
+            If the record cannot be written.
+        """
+        with self._lock:
+            if self._open is run and run.directory and self._directory is not None:
+                self._directory.update(pauses=run.pauses)
+
     def close(self, run: Run, pipeline: Pipeline) -> None:
         """Write down how a run went; once for each run."""
         with self._lock:
@@ -130,5 +142,6 @@ class RunKeeper:
             outputs=outputs,
             inputs=inputs,
             notes="\n".join(run.degraded),
+            pauses=run.pauses,
             ended_by=run.ended_by or "sources",
         )
