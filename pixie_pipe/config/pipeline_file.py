@@ -58,6 +58,15 @@ class RunConfig(BaseModel):
         description="Time between two runs in s",
     )
 
+    keep_free_mb: float | None = Field(
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        description="Room that is to stay free on the disk of the runs in MB: a run "
+        "does not begin with less, and is stopped before there is less; 200 by "
+        "default",
+    )
+
     @field_validator("events", "repeat", mode="before")
     @classmethod
     def _as_integer(cls, value: object) -> object:

@@ -157,7 +157,10 @@ class _Accounts:
         if read is None:
             read = 0
         if recorded is not None and recorded != read:
-            self.problems.append(f"{read} words were read, but {recorded} recorded")
+            lost = f": {read - recorded} are lost" if recorded < read else ""
+            self.problems.append(
+                f"{read} words were read, but {recorded} recorded{lost}"
+            )
         if decoded is not None:
             accounted = decoded + rejected + leftover
             if accounted != read:

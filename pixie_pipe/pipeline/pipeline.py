@@ -19,6 +19,7 @@ from pixie_pipe.pipeline._pipeline_graph import PipelineWarning
 from pixie_pipe.pipeline._pipeline_news import PipelineNews
 from pixie_pipe.pipeline.callbacks import Callbacks
 from pixie_pipe.pipeline.declarations import Role
+from pixie_pipe.pipeline.disk_watch import DEFAULT_KEEP_FREE_MB
 from pixie_pipe.pipeline.graph import Edge, Node
 from pixie_pipe.pipeline.handle import TaskHandle, TaskHandles
 from pixie_pipe.pipeline.limits import RunLimits
@@ -65,6 +66,9 @@ class Pipeline(PipelineNews):
     limits
         What ends the runs, if nothing else does before. The attribute of this name
         may be changed from one run to the next.
+    keep_free_mb
+        Room in MB that is to stay free on the disk of `runs`. A run does not begin
+        with less, and is stopped before there is less.
     transport
         ``"ipc"``, or ``"tcp"`` on the loopback.
     task_path
@@ -93,6 +97,7 @@ class Pipeline(PipelineNews):
         runs: str | Path | None = None,
         title: str = "",
         limits: RunLimits | None = None,
+        keep_free_mb: float = DEFAULT_KEEP_FREE_MB,
         transport: str = "ipc",
         task_path: Iterable[str | Path] = (),
     ) -> None:
@@ -116,7 +121,12 @@ class Pipeline(PipelineNews):
         self._callbacks: Callbacks | None = None
         self._control = RunControl(self.graph, self._tell)
         self._control.kwargs = self.task_kwargs
-        self._keeper = RunKeeper(Path(runs) if runs is not None else None)
+        self._keeper = RunKeeper(
+            Path(runs) if runs is not None else None,
+            keep_free_mb,
+            warn=lambda text: self._tell("print", "", text),
+            end=self._end_run,
+        )
         self._at_exit = _quit_at_exit(self)
 
     # Tasks and links
@@ -579,6 +589,14 @@ class Pipeline(PipelineNews):
         if self._supervisor is None or name not in self._service.records:
             raise Error(f"the process of {name} is not there: connect first", task=name)
         return self._service.records[name]
+
+    def _end_run(self, run: Run, ended_by: str) -> None:
+        """End a run as a stop would, without waiting for its end."""
+        if self._supervisor is None:
+            return
+        with self._service.changed:
+            if run is self._control.run:
+                self._control.end(ended_by)
 
     def _close_run(self, run: Run) -> None:
         self._keeper.close(run, self)

@@ -21,6 +21,7 @@ from pixie_pipe.config.pipeline_file import (
     read_pipeline_file,
 )
 from pixie_pipe.pipeline.declarations import Role
+from pixie_pipe.pipeline.disk_watch import DEFAULT_KEEP_FREE_MB
 from pixie_pipe.pipeline.graph import Edge, Graph, Node, main_line
 from pixie_pipe.pipeline.limits import RunLimits
 from pixie_pipe.pipeline.links import DEFAULT_WINDOW
@@ -98,6 +99,8 @@ class Plan:
         Title of the runs.
     limits
         What ends a run, if nothing else does before.
+    keep_free_mb
+        Room in MB that is to stay free on the disk of the runs.
     repeat, pause_s
         Number of runs, and the time between two of them in seconds.
     modules
@@ -113,6 +116,7 @@ class Plan:
     runs: Path | None = None
     title: str = ""
     limits: RunLimits = field(default_factory=RunLimits)
+    keep_free_mb: float = DEFAULT_KEEP_FREE_MB
     repeat: int = 1
     pause_s: float = 0.0
     modules: tuple[Mapping[str, Any], ...] = ()
@@ -141,6 +145,7 @@ class Plan:
             "runs": self.runs,
             "title": self.title,
             "limits": self.limits,
+            "keep_free_mb": self.keep_free_mb,
             "task_path": self.task_path,
         }
         pipeline = cls(**settings | kwargs)
@@ -255,7 +260,7 @@ def load_plan(
     tasks = planner.tasks()
     planner.check(tasks)
     read.problems.raise_if_any()
-    directory = read.run.directory
+    directory, keep_free = read.run.directory, read.run.keep_free_mb
     base = read.problems.directory(("run", "directory"))
     modules = [_plain(module) for module in read.modules]
     return Plan(
@@ -268,6 +273,7 @@ def load_plan(
             events=read.run.events,
             size_mb=read.run.size_mb,
         ),
+        keep_free_mb=DEFAULT_KEEP_FREE_MB if keep_free is None else keep_free,
         repeat=read.run.repeat,
         pause_s=read.run.pause_s,
         modules=tuple(modules),

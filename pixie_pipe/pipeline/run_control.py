@@ -72,6 +72,8 @@ class Run:
         What ends it, if nothing else does before.
     begun, began
         Whether all processes have started it, and the monotonic time of that.
+    ending
+        Whether its sources have been asked to end.
     ended_by
         What ended it, as in the record of a run; "" if its sources did.
     pauses
@@ -95,6 +97,7 @@ class Run:
     limits: RunLimits = field(default_factory=RunLimits)
     begun: bool = False
     began: float = 0.0
+    ending: bool = False
     ended_by: str = ""
     pauses: tuple[RunPause, ...] = ()
     paused_since: float | None = None
@@ -255,11 +258,14 @@ class RunControl:
     def end(self, ended_by: str) -> None:
         """Let a run end: ask those that make data to end, and note why."""
         run = self.run
-        if run is None or run.over:
+        if run is None or run.over or run.ending:
             return
-        if not all(self._is_through(record) for record in self._sources()):
+        sources = self._sources()
+        if not run.begun or not all(self._is_through(record) for record in sources):
             run.ended_by = run.ended_by or ended_by
-        for record in self._sources():
+        # Those that have not started yet are asked when all have.
+        run.ending = run.begun
+        for record in sources:
             if record.is_alive and not record.has_failed:
                 number = self.supervisor.next_number()
                 self.supervisor.send(record.name, Stop(number))

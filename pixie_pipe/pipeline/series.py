@@ -52,8 +52,8 @@ def run_series(
         balances.append(pipeline.balance())
         if len(balances) == count or ends_series(pipeline.ended_by):
             return balances
-        title = f"run {len(balances)} of {count} is over"
-        if pause_s:
-            pipeline.handle_print("", f"{title}, the next one begins in {pause_s:g} s")
+        after = f" in {pause_s:g} s" if pause_s else ""
+        text = f"run {len(balances)} of {count} is over, the next one begins{after}"
+        pipeline.handle_print("", text)
         if not wait_between(pause_s):
             return balances

@@ -192,7 +192,7 @@ class Transitions:
             raise
         with supervisor.changed:
             run.begun, run.began = True, time.monotonic()
-            if run.reasons:
+            if run.reasons or run.ended_by:
                 # Those that started last have not been asked to end yet.
                 self._control.end("failure")
 
