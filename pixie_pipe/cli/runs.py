@@ -262,7 +262,9 @@ def _verified(runs: Sequence[RunDirectory]) -> list[Verification]:
         return [verify_run(run, advance) for run in runs]
 
 
-def comment(number: int, text: str, /, *, runs: Runs = Path("runs")) -> None:
+def comment(
+    number: int, text: str, /, *, runs: Runs = Path("runs"), json: Json = False
+) -> None:
     """Add a comment to the record of a run, with the time.
 
     Example: pixie-pipe runs comment 42 "the beam was off from 12:10 to 12:20"
@@ -278,6 +280,10 @@ def comment(number: int, text: str, /, *, runs: Runs = Path("runs")) -> None:
         raise UsageError("the comment is empty, expected what there is to say")
     run = _the_run(runs, number)
     added = run.add_comment(text)
+    if json:
+        said = {"time": added.time.isoformat(), "text": added.text}
+        output.write_json({"format": 1, "path": str(run.path), "comment": said})
+        return
     output.results().print(
         f"{run.path}: {added.time:%Y-%m-%d %H:%M:%S} {added.text}", soft_wrap=True
     )

@@ -169,11 +169,9 @@ class _Accounts:
                     f"left over"
                 )
         dropped = self._conservation()
-        if run is not None:
-            self.problems += [r for r in run.reasons if r not in self.problems]
-        for reason in self._incomplete():
-            if reason not in self.problems:
-                self.problems.append(reason)
+        # The cause first, then what came of it.
+        causes = [] if run is None else run.reasons
+        problems = dict.fromkeys([*causes, *self.problems, *self._incomplete()])
         return RunBalance(
             words_read=read,
             words_recorded=recorded,
@@ -185,7 +183,7 @@ class _Accounts:
             events_written=self._total("events_written"),
             events_dropped=dropped,
             taps=taps,
-            problems=tuple(self.problems),
+            problems=tuple(problems),
         )
 
     def _of(self, node: Node) -> list[Mapping[str, Any]]:

@@ -300,7 +300,13 @@ def test_a_comment(run, runs) -> None:
     assert re.fullmatch(
         rf"{runs}/0002: \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d the beam was off\n", out
     )
-    assert run("runs", "comment", 3, "of a run that goes on", "--runs", runs)[0] == 0
+    code, out, _ = run(
+        "runs", "comment", 3, "of a run that goes on", "--runs", runs, "--json"
+    )
+    assert code == 0
+    document = json.loads(out)
+    assert document["path"] == str(runs / "0003")
+    assert document["comment"]["text"] == "of a run that goes on"
     assert numbers(run("runs", "search", "BEAM", "--runs", runs)[1]) == [2]
     record = RunDirectory.open(runs / "0002").record
     assert [comment.text for comment in record.comments] == ["the beam was off"]
