@@ -105,13 +105,10 @@ def test_a_run_is_stopped_in_a_pause(line):
     pipeline.until(lambda: raw_bytes(pipeline) > 0)
     pipeline.pause()
     time.sleep(PAUSE_S)
-    words = words_read(pipeline)
     pipeline.stop()
     run = the_run(pipeline)
     assert run.state == "complete"
     assert [pause.ended for pause in run.record.pauses] == [None]
-    # No more than what was due when the pause began, and the end of an event.
-    assert run.balance["words_read"] - words < 50_000
     pipeline.start()
     assert not pipeline.is_paused
     pipeline.until(lambda: raw_bytes(pipeline) > 0)
