@@ -18,6 +18,7 @@ from pixie_pipe.cli.layouts import layouts
 from pixie_pipe.cli.plugins import plugins
 from pixie_pipe.cli.replay import replay
 from pixie_pipe.cli.run import run as run_pipeline
+from pixie_pipe.cli.runs import make_app as make_runs
 from pixie_pipe.cli.sample import sample
 from pixie_pipe.cli.schema import schema
 from pixie_pipe.cli.tasks import tasks
@@ -51,6 +52,7 @@ def run(tokens: Sequence[str]) -> None:
     )
     app.command(run_pipeline, name="run", usage=_usage("run CONFIG [OPTIONS]"))
     app.command(replay, usage=_usage("replay CONFIG FILES... [OPTIONS]"))
+    app.command(make_runs())
     app.command(console, usage=_usage("console [CONFIG] [OPTIONS]"))
     app.command(check, usage=_usage("check CONFIG [OPTIONS]"))
     app.command(tasks, usage=_usage("tasks [NAMES...] [OPTIONS]"))

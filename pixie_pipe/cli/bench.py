@@ -78,9 +78,7 @@ def bench(
     if update is not None:
         report.update(update)
     if json:
-        from pixie_pipe.cli.plan_report import write_json
-
-        write_json(report.to_dict())
+        output.write_json(report.to_dict())
     else:
         _print(report)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from pixie_pipe.cli import output
 from pixie_pipe.cli.plans import PlanOptions
 
 
@@ -38,7 +39,7 @@ def check(
     from pixie_pipe.cli import plan_report
 
     if json:
-        plan_report.write_json(plan_report.to_dict(checked))
+        output.write_json(plan_report.to_dict(checked))
         return
     plan_report.write(checked)
     if explain:

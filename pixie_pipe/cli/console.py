@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _HINTS = """\
   pipe.start()       begin a run; the prompt stays free
   pipe.status()      how it goes;  pipe.wait() watches it until it is over
+  pipe.pause()       let the sources wait;  pipe.resume() lets them go on
   pipe.stop()        end the run;  pipe.balance() tells where the words went
   pipe.tasks.<TAB>   the tasks;    pipe.tasks.NAME.<TAB> what they can be set to
   exit               stop the run if there is one, and leave"""

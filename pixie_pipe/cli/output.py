@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -147,8 +147,7 @@ def progress(*, quiet: bool = False) -> Iterator[Progress | None]:
     callable or None
         What to call with the progress; None if nothing is shown.
     """
-    # Rich takes FORCE_COLOR for a terminal; a log file is none.
-    if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+    if quiet or not _is_terminal():
         yield None
         return
     from rich import progress as rich_progress
@@ -173,6 +172,56 @@ def progress(*, quiet: bool = False) -> Iterator[Progress | None]:
 
     with bar:
         yield update
+
+
+def _is_terminal() -> bool:
+    # Rich takes FORCE_COLOR for a terminal; a log file is none.
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+@contextmanager
+def byte_progress(what: str, total: int) -> Iterator[Callable[[int], None] | None]:
+    """Show on stderr how many bytes are done, if that is a terminal.
+
+    Parameters
+    ----------
+    what
+        What is done with them.
+    total
+        Number of all bytes.
+
+    Yields
+    ------
+    callable or None
+        What to call with the number of bytes that are done since the last call; None
+        if nothing is shown.
+    """
+    if not _is_terminal():
+        yield None
+        return
+    from rich import progress as rich_progress
+
+    bar = rich_progress.Progress(
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(bar_width=None),
+        rich_progress.DownloadColumn(),
+        rich_progress.TransferSpeedColumn(),
+        rich_progress.TimeRemainingColumn(compact=True),
+        console=messages(),
+        transient=True,
+        expand=True,
+    )
+    task = bar.add_task(what, total=total)
+    with bar:
+        yield lambda count: bar.advance(task, count)
+
+
+def write_json(document: Any) -> None:  # noqa: ANN401 - plain values
+    """Print plain values as one JSON document to stdout."""
+    import json
+
+    json.dump(document, sys.stdout, allow_nan=False)
+    sys.stdout.write("\n")
 
 
 @functools.cache

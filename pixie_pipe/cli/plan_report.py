@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from rich.table import Table
@@ -20,7 +19,10 @@ def write(plan: Plan) -> None:
     console.print(f"{plan.path}: ok, {number} task{plural}", soft_wrap=True)
     console.print(_graph_table(plan))
     kept = f"in {plan.runs}" if plan.runs else "are not kept (run.directory is not set)"
-    console.print(f"runs {kept}", soft_wrap=True)
+    limits = f", up to {plan.limits}" if plan.limits.to_dict() else ""
+    pause = f" with {plan.pause_s:g} s between them" if plan.pause_s else ""
+    series = f", {plan.repeat} of them{pause}" if plan.repeat > 1 else ""
+    console.print(f"runs {kept}{limits}{series}", soft_wrap=True)
 
 
 def write_parameters(plan: Plan) -> None:
@@ -59,6 +61,9 @@ def to_dict(plan: Plan) -> dict[str, Any]:
         "configuration": str(plan.path),
         "title": plan.title,
         "runs": None if plan.runs is None else str(plan.runs),
+        "limits": plan.limits.to_dict(),
+        "repeat": plan.repeat,
+        "pause_s": plan.pause_s,
         "modules": [dict(module) for module in plan.modules],
         "tasks": [
             {
@@ -74,14 +79,6 @@ def to_dict(plan: Plan) -> dict[str, Any]:
             for task in plan.tasks
         ],
     }
-
-
-def write_json(document: Any) -> None:  # noqa: ANN401 - plain values
-    """Print plain values as one JSON document to stdout."""
-    import json
-
-    json.dump(document, sys.stdout, allow_nan=False)
-    sys.stdout.write("\n")
 
 
 def _table(*titles: str) -> Table:

@@ -37,9 +37,9 @@ def plugins(
 
     found = registry.plugins()
     if json:
-        from pixie_pipe.cli.plan_report import write_json
-
-        write_json({"format": 1, "tasks": [dataclasses.asdict(item) for item in found]})
+        output.write_json(
+            {"format": 1, "tasks": [dataclasses.asdict(item) for item in found]}
+        )
     else:
         _print(found)
     broken = [item for item in found if item.error]

@@ -13,12 +13,12 @@ from typing import Any, Self
 
 from pixie_pipe._units import format_count
 from pixie_pipe.cli import output
-from pixie_pipe.cli.plan_report import write_json
 from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.pipeline.balance import RunBalance
 from pixie_pipe.pipeline.messages import Error
 from pixie_pipe.pipeline.pipeline import Pipeline
 from pixie_pipe.pipeline.plan import Plan
+from pixie_pipe.pipeline.series import ends_series, wait_between
 
 
 class CommandPipeline(Pipeline):
@@ -92,6 +92,8 @@ class Summary:
         From its start to its end.
     balance
         Where its words and events went.
+    ended_by
+        What ended it, as in its record.
     reasons
         Why it is not complete; empty if it is.
     interrupted
@@ -101,6 +103,7 @@ class Summary:
     directory: Path | None
     seconds: float
     balance: RunBalance
+    ended_by: str
     reasons: tuple[str, ...] = ()
     interrupted: bool = False
 
@@ -117,6 +120,7 @@ class Summary:
             "run_directory": None if self.directory is None else str(self.directory),
             "complete": not self.reasons,
             "reasons": list(self.reasons),
+            "ended_by": self.ended_by,
             "interrupted": self.interrupted,
             "seconds": round(self.seconds, 3),
             "events": self.events,
@@ -129,11 +133,13 @@ def execute(
     plan: Plan,
     *,
     runs: Path | None,
-    runtime: float | None,
     quiet: bool,
     json: bool,
 ) -> None:
-    """Run a pipeline until its sources end, its time is over, or a signal comes.
+    """Run a pipeline until its sources end, a limit is reached, or a signal comes.
+
+    Again, if the plan says so: a run that is not complete, or that was interrupted, is
+    the last one.
 
     Parameters
     ----------
@@ -141,8 +147,6 @@ def execute(
         What to run.
     runs
         Directory of the runs, in place of that of the plan.
-    runtime
-        Seconds after which it is stopped; None: when the sources end.
     quiet
         Show neither the table nor the summary.
     json
@@ -159,17 +163,17 @@ def execute(
     with Interrupts() as interrupts:
         pipeline = plan.build(CommandPipeline, **settings)
         try:
-            summary = _run(pipeline, interrupts, runtime, quiet=quiet or json)
+            for number in range(1, plan.repeat + 1):
+                summary = _run(pipeline, interrupts, quiet=quiet or json)
+                _tell(summary, quiet=quiet, json=json)
+                if number == plan.repeat or _is_last(summary):
+                    break
+                if not (quiet or json):
+                    output.note(_next_text(number, plan))
+                if not wait_between(plan.pause_s):
+                    break
         finally:
             pipeline.quit()
-    if json:
-        write_json(summary.to_dict())
-    elif not quiet:
-        _print(summary)
-    for name, counts in summary.balance.taps.items():
-        lost = ", ".join(f"{format_count(n)} {what}" for what, n in counts.items() if n)
-        if lost:
-            output.note(f"{name} was too slow and did not get {lost}")
     if summary.reasons:
         text = "the run is not complete: " + "\n  ".join(summary.reasons)
         if interrupts.first is None:
@@ -178,13 +182,7 @@ def execute(
     interrupts.leave()
 
 
-def _run(
-    pipeline: CommandPipeline,
-    interrupts: Interrupts,
-    runtime: float | None,
-    *,
-    quiet: bool,
-) -> Summary:
+def _run(pipeline: CommandPipeline, interrupts: Interrupts, *, quiet: bool) -> Summary:
     try:
         pipeline.start()
     except KeyboardInterrupt:
@@ -194,8 +192,7 @@ def _run(
     reasons: list[str] = []
     begin = time.monotonic()
     try:
-        if not pipeline.wait(runtime, quiet=quiet):
-            pipeline.stop()
+        pipeline.wait(quiet=quiet)
     except Error as error:
         reasons.append(str(error))
     except KeyboardInterrupt:
@@ -208,8 +205,41 @@ def _run(
         balance=balance,
         # What ended the run is among the problems of the balance.
         reasons=balance.problems or tuple(reasons),
+        ended_by=pipeline.ended_by,
         interrupted=interrupts.first is not None,
     )
+
+
+def _end_text(summary: Summary) -> str:
+    """Return what ended a run, if that is not what is always expected."""
+    kind, _, detail = summary.ended_by.partition(": ")
+    return {"limit": f", ended by the limit of {detail}", "disk": f", {detail}"}.get(
+        kind, ""
+    )
+
+
+def _is_last(summary: Summary) -> bool:
+    if summary.reasons or summary.interrupted:
+        return True
+    return ends_series(summary.ended_by)
+
+
+def _next_text(number: int, plan: Plan) -> str:
+    after = f" in {plan.pause_s:g} s" if plan.pause_s else ""
+    return f"run {number} of {plan.repeat} is over, the next one begins{after}"
+
+
+def _tell(summary: Summary, *, quiet: bool, json: bool) -> None:
+    """Print how a run went, and what taps did not get."""
+    if json:
+        output.write_json(summary.to_dict())
+        sys.stdout.flush()
+    elif not quiet:
+        _print(summary)
+    for name, counts in summary.balance.taps.items():
+        lost = ", ".join(f"{format_count(n)} {what}" for what, n in counts.items() if n)
+        if lost:
+            output.note(f"{name} was too slow and did not get {lost}")
 
 
 def _print(summary: Summary) -> None:
@@ -220,7 +250,7 @@ def _print(summary: Summary) -> None:
     state = ", NOT COMPLETE" if summary.reasons else ""
     head = (
         f"{where}{format_count(summary.events)} events in {summary.seconds:.1f} s, "
-        f"{rate}{state}"
+        f"{rate}{state}{_end_text(summary)}"
     )
     lines = [
         head,

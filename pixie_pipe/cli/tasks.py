@@ -43,9 +43,7 @@ def tasks(
     add_task_path(task_path)
     found = _chosen(names) if names else _all()
     if json:
-        from pixie_pipe.cli.plan_report import write_json
-
-        write_json({"format": 1, "tasks": [_to_dict(kind) for kind in found]})
+        output.write_json({"format": 1, "tasks": [_to_dict(kind) for kind in found]})
         return
     console = output.results()
     if names or verbose:

@@ -29,6 +29,51 @@ class RunConfig(BaseModel):
         "numbered directory in it. Without it, nothing is kept.",
     )
     title: str = Field(default="", description="Title of the runs")
+    runtime_s: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="End a run after this time in s, without its pauses",
+    )
+    events: int | None = Field(
+        default=None,
+        gt=0,
+        description="End a run after this number of events, and those that come in the "
+        "second in which that is noticed",
+    )
+    size_mb: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="End a run after this size of the raw data in MB, and those that "
+        "come in the second in which that is noticed",
+    )
+    repeat: int = Field(
+        default=1, ge=1, description="Number of runs, one after the other"
+    )
+    pause_s: float = Field(
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Time between two runs in s",
+    )
+
+    keep_free_mb: float | None = Field(
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        description="Room that is to stay free on the disk of the runs in MB: a run "
+        "does not begin with less, and is stopped before there is less; 200 by "
+        "default",
+    )
+
+    @field_validator("events", "repeat", mode="before")
+    @classmethod
+    def _as_integer(cls, value: object) -> object:
+        # 1e6 is a whole number to people.
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        return value
 
 
 class TaskConfig(BaseModel):
@@ -280,6 +325,7 @@ _EXPECTED = {
     "too_short": "at least {min_length} item",
     "greater_than_equal": "at least {ge:g}",
     "greater_than": "more than {gt:g}",
+    "finite_number": "a number that is not infinite",
     "less_than_equal": "at most {le:g}",
 }
 """What is expected, by pydantic's name of the problem."""

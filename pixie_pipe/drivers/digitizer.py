@@ -121,6 +121,32 @@ class Acquisition(Protocol):
         """
 
 
+@runtime_checkable
+class Pausing(Protocol):
+    """Pausing a run. A driver may do without."""
+
+    def pause_run(self) -> None:
+        """Let the modules take no events for now; their clocks go on.
+
+        What they hold stays to be read. The run still goes on: it is ended by
+        `Acquisition.stop_run`, or goes on taking events after `resume_run`.
+
+        Raises
+        ------
+        DriverError
+            If the session is not open, or the hardware fails.
+        """
+
+    def resume_run(self) -> None:
+        """Let the modules take events again. Nothing happens if none is paused.
+
+        Raises
+        ------
+        DriverError
+            As for `pause_run`.
+        """
+
+
 class Readout(Protocol):
     """Reading list-mode words."""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pixie_pipe.pipeline.declarations import Category, Port, Role, port
     from pixie_pipe.pipeline.frames import FrameError
     from pixie_pipe.pipeline.graph import Edge, Graph, GraphError, Node
+    from pixie_pipe.pipeline.limits import RunLimits
     from pixie_pipe.pipeline.messages import Error, Message, ProtocolError, Status
     from pixie_pipe.pipeline.parameters import Parameter, ParameterError
     from pixie_pipe.pipeline.pipeline import Pipeline, PipelineWarning
@@ -56,6 +57,7 @@ __all__ = [
     "Rejected",
     "Role",
     "RunBalance",
+    "RunLimits",
     "Status",
     "Stream",
     "StreamMark",
@@ -92,6 +94,7 @@ _HOMES = {
     "Rejected": "data",
     "Role": "declarations",
     "RunBalance": "balance",
+    "RunLimits": "limits",
     "Status": "messages",
     "Stream": "data",
     "StreamMark": "data",

@@ -112,6 +112,7 @@ class Look:
             complete=None if run is None else not reasons,
             reasons=reasons,
             degraded=tuple(run.degraded) if run else (),
+            paused=pipeline.is_paused,
             rows=rows,
             fraction=fraction,
             left_s=left if run and not run.over else None,
@@ -173,6 +174,8 @@ class Look:
             return Status.PANICKING, "ended"
         if record.hello is None:
             return Status.WAITING, "starting"
+        if record.status is Status.RUNNING and record.statistics.get("paused"):
+            return record.status, "paused"
         return record.status, record.status.name.lower()
 
     def _links_to(self, node: Node) -> list[Mapping[str, Any]]:

@@ -10,6 +10,7 @@ from pixie_pipe.pipeline.balance import RunBalance
 from pixie_pipe.pipeline.messages import Status
 
 if TYPE_CHECKING:
+    from pixie_pipe.pipeline.limits import RunLimits
     from pixie_pipe.pipeline.run_control import RunControl
     from pixie_pipe.pipeline.run_keeper import RunKeeper
     from pixie_pipe.pipeline.supervisor import Supervisor
@@ -20,6 +21,7 @@ class PipelineView(PipelineGraph):
 
     title: str
     configuration: dict[str, Any]
+    limits: RunLimits
 
     _supervisor: Supervisor | None
     _control: RunControl
@@ -48,7 +50,8 @@ class PipelineView(PipelineGraph):
             }
             for node in self.graph.nodes.values()
         ]
-        return {"title": self.title, "tasks": tasks} | self.configuration
+        own = {"title": self.title, "tasks": tasks, "limits": self.limits.to_dict()}
+        return own | self.configuration
 
     @property
     def modules(self) -> list[dict[str, Any]]:
@@ -69,6 +72,17 @@ class PipelineView(PipelineGraph):
     def run_directory(self) -> Path | None:
         """Directory of the run that goes on, or of the last one."""
         return self._keeper.path
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether a run goes on whose sources deliver nothing for now."""
+        run = self._control.run
+        return run is not None and not run.over and run.paused_since is not None
+
+    @property
+    def ended_by(self) -> str:
+        """What ended the last run, as in its record; "" while it goes on."""
+        return self._keeper.ended_by
 
     def statistics(self) -> dict[str, dict[str, Any]]:
         """Return the numbers that each process reported last, by its name."""

@@ -87,6 +87,16 @@ class TaskContract:
         ``self.status`` tells whether a run goes on; then it may send.
         """
 
+    def do_pause(self) -> None:
+        """Make no data until `do_resume` or `do_stop`; only sources are asked to.
+
+        Called between two calls of `do_work`, which is not called meanwhile. May send
+        what was held back.
+        """
+
+    def do_resume(self) -> None:
+        """Make data again, after `do_pause`."""
+
     def do_stop(self) -> None:
         """End the run: no more data will come. May send what was held back.
 

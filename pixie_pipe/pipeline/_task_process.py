@@ -19,6 +19,7 @@ from pixie_pipe.pipeline.messages import (
     Error,
     Finished,
     Hello,
+    Pause,
     Quit,
     Resume,
     Start,
@@ -84,6 +85,7 @@ class TaskProcess(TaskWork, ForkServerProcess):
         self._tallies: Tallies = {}
         self._checkpoint: Checkpoint | None = None
         self._in_run = False
+        self._pause_asked = self._is_paused = False
         self._endpoint = endpoint()
 
     def init(self) -> None:
@@ -142,6 +144,7 @@ class TaskProcess(TaskWork, ForkServerProcess):
         self._reasons = []
         self._tallies = {}
         self._stop_asked = False
+        self._pause_asked = self._is_paused = False
         self._progress = 0
         self._endpoint.begin(start.run, restarted=start.restarted)
         self._checkpoint = self._new_checkpoint(start)
@@ -157,7 +160,7 @@ class TaskProcess(TaskWork, ForkServerProcess):
             if self._stop_asked:
                 self.stop()
                 return
-            self._call_do_work(None, -1)
+            self._work_as_source()
             self._tick()
             return
         inbox = self._endpoint.inbox
@@ -173,6 +176,20 @@ class TaskProcess(TaskWork, ForkServerProcess):
         else:
             self.poll(WAIT_SECONDS, data=True)
         self._tick()
+
+    def _work_as_source(self) -> None:
+        """Make data, or none during a pause."""
+        if self._pause_asked is not self._is_paused:
+            self._is_paused = self._pause_asked
+            if self._is_paused:
+                self.do_pause()
+            else:
+                self.do_resume()
+            self.send_heart_beat()
+        if self._is_paused:
+            self.pause(WAIT_SECONDS)
+        else:
+            self._call_do_work(None, -1)
 
     def take_frame(self, header: Header, buffers: list[memoryview]) -> bool:
         """Work on a frame of a task in the same process.
@@ -282,9 +299,14 @@ class TaskProcess(TaskWork, ForkServerProcess):
     def pause(self, seconds: float) -> None:
         """Wait without using the processor; a command ends it early."""
         until = time.monotonic() + seconds
-        while not self._stop_asked and (left := until - time.monotonic()) > 0:
+        while not self._is_called and (left := until - time.monotonic()) > 0:
             self.poll(min(left, WAIT_SECONDS))
             self._host.follow_idle()
+
+    @property
+    def _is_called(self) -> bool:
+        """Whether a source is to do something else than to make data."""
+        return self._stop_asked or self._pause_asked is not self._is_paused
 
     def _obey(self, message: object) -> None:
         if isinstance(message, Cut):
@@ -326,6 +348,9 @@ class TaskProcess(TaskWork, ForkServerProcess):
                 raise Abandon
             if self.status in (Status.FINISHED, Status.PANICKING):
                 self.status = Status.WAITING
+        elif isinstance(message, Pause):
+            # Between two data: whoever makes one may be waiting for room to send it.
+            self._pause_asked = message.paused
         elif self.status is Status.RUNNING:
             raise Error(f"is running: stop it before {type(message).__name__.lower()}")
         elif isinstance(message, Configure):

@@ -36,6 +36,7 @@ class TaskReports(TaskContract):
     _tallies: Tallies
     _own_report: dict[str, Any]
     _report_due: bool
+    _is_paused: bool
     _next_beat: float
     _next_report: float
 
@@ -103,6 +104,7 @@ class TaskReports(TaskContract):
         statistics["own"] = dict(self.statistics)
         statistics["ledger"] = dict(self.ledger)
         statistics["incomplete"] = self.incomplete
+        statistics["paused"] = self._is_paused
         if self.status is Status.FINISHED:
             statistics["tallies"] = [
                 [*key, tally.decoded, tally.rejected, tally.leftover,

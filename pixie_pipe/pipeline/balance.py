@@ -163,7 +163,10 @@ class _Accounts:
         if read is None:
             read = 0
         if recorded is not None and recorded != read:
-            self.problems.append(f"{read} words were read, but {recorded} recorded")
+            lost = f": {read - recorded} are lost" if recorded < read else ""
+            self.problems.append(
+                f"{read} words were read, but {recorded} recorded{lost}"
+            )
         if decoded is not None:
             accounted = decoded + rejected + leftover
             if accounted != read:
@@ -178,11 +181,9 @@ class _Accounts:
                     f"{name}: the modules lost {lost} words before they could be read"
                 )
         dropped = self._conservation()
-        if run is not None:
-            self.problems += [r for r in run.reasons if r not in self.problems]
-        for reason in self._incomplete():
-            if reason not in self.problems:
-                self.problems.append(reason)
+        # The cause first, then what came of it.
+        causes = [] if run is None else run.reasons
+        problems = dict.fromkeys([*causes, *self.problems, *self._incomplete()])
         return RunBalance(
             words_read=read,
             words_lost=self._total("words_lost"),
@@ -195,7 +196,7 @@ class _Accounts:
             events_written=self._total("events_written"),
             events_dropped=dropped,
             taps=taps,
-            problems=tuple(self.problems),
+            problems=tuple(problems),
         )
 
     def _of(self, node: Node) -> list[Mapping[str, Any]]:

@@ -97,6 +97,8 @@ class PipelineStatus:
         Why the run is not complete.
     degraded
         What optional tasks lost.
+    paused
+        Whether the sources deliver nothing for now, as they were asked to.
     rows
         One for each process, in the order of the tasks.
     fraction
@@ -114,6 +116,7 @@ class PipelineStatus:
     complete: bool | None
     reasons: tuple[str, ...]
     degraded: tuple[str, ...]
+    paused: bool
     rows: tuple[ProcessStatus, ...]
     fraction: float | None
     left_s: float | None
@@ -145,6 +148,8 @@ class PipelineStatus:
     def summary(self) -> str:
         """The headline without the sign of the state."""
         parts = [self.state.name.lower()]
+        if self.paused:
+            parts.append("PAUSED")
         if self.run:
             last = "last " if self.state is Status.WAITING else ""
             parts.append(f"{last}run {self.run}")

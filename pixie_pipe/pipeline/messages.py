@@ -170,6 +170,13 @@ class Stop(_Control, frozen=True, tag="STOP"):
     abandon: bool = False
 
 
+class Pause(_Control, frozen=True, tag="PAUSE"):
+    """Pipeline to task: make no data for a while, or go on making them."""
+
+    number: int
+    paused: bool
+
+
 class Quit(_Control, frozen=True, tag="QUIT"):
     """Pipeline to task: leave."""
 
@@ -214,7 +221,7 @@ class ErrorReport(_Control, frozen=True, tag="ERROR"):
     fatal: bool = True
 
 
-Command = Configure | Connect | Start | Stop | Quit
+Command = Configure | Connect | Start | Stop | Pause | Quit
 """What a task carries out and reports as done."""
 
 ToTask = Command | Cut | Resume

@@ -19,8 +19,10 @@ from pixie_pipe.pipeline._pipeline_graph import PipelineWarning
 from pixie_pipe.pipeline._pipeline_news import PipelineNews
 from pixie_pipe.pipeline.callbacks import Callbacks
 from pixie_pipe.pipeline.declarations import Role
+from pixie_pipe.pipeline.disk_watch import DEFAULT_KEEP_FREE_MB
 from pixie_pipe.pipeline.graph import Edge, Node
 from pixie_pipe.pipeline.handle import TaskHandle, TaskHandles
+from pixie_pipe.pipeline.limits import RunLimits
 from pixie_pipe.pipeline.links import DEFAULT_WINDOW
 from pixie_pipe.pipeline.messages import (
     Connect,
@@ -45,6 +47,7 @@ from pixie_pipe.pipeline.transitions import (
 )
 
 if TYPE_CHECKING:
+    from pixie_pipe.pipeline.balance import RunBalance
     from pixie_pipe.pipeline.display import PipelineStatus
 
 
@@ -60,6 +63,12 @@ class Pipeline(PipelineNews):
         is kept, unless a task writes files of its own.
     title
         Title of the runs.
+    limits
+        What ends the runs, if nothing else does before. The attribute of this name
+        may be changed from one run to the next.
+    keep_free_mb
+        Room in MB that is to stay free on the disk of `runs`. A run does not begin
+        with less, and is stopped before there is less.
     transport
         ``"ipc"``, or ``"tcp"`` on the loopback.
     task_path
@@ -87,6 +96,8 @@ class Pipeline(PipelineNews):
         *,
         runs: str | Path | None = None,
         title: str = "",
+        limits: RunLimits | None = None,
+        keep_free_mb: float = DEFAULT_KEEP_FREE_MB,
         transport: str = "ipc",
         task_path: Iterable[str | Path] = (),
     ) -> None:
@@ -101,6 +112,7 @@ class Pipeline(PipelineNews):
         add_search_path(task_path)
         self.task_kwargs = dict(task_kwargs or {})
         self.title = title
+        self.limits = limits or RunLimits()
         self.configuration: dict[str, Any] = {}
         self._transport = transport
         self._run_number = 0
@@ -109,7 +121,12 @@ class Pipeline(PipelineNews):
         self._callbacks: Callbacks | None = None
         self._control = RunControl(self.graph, self._tell)
         self._control.kwargs = self.task_kwargs
-        self._keeper = RunKeeper(Path(runs) if runs is not None else None)
+        self._keeper = RunKeeper(
+            Path(runs) if runs is not None else None,
+            keep_free_mb,
+            warn=lambda text: self._tell("print", "", text),
+            end=self._end_run,
+        )
         self._at_exit = _quit_at_exit(self)
 
     # Tasks and links
@@ -322,8 +339,9 @@ class Pipeline(PipelineNews):
                 self._back_to_waiting()
                 self._connect(self._line, depth=3)
             self._back_to_waiting()
+            self.limits.check(self._active_nodes())
             self._run_number += 1
-            run = Run(self._run_number, is_live=self.graph.is_live)
+            run = Run(self._run_number, is_live=self.graph.is_live, limits=self.limits)
             self._keeper.begin(run, self)
             try:
                 self._transitions.begin(run, self._active_nodes())
@@ -357,6 +375,42 @@ class Pipeline(PipelineNews):
             self._control.run = None
             if self._callbacks is not None:
                 self._callbacks.settle(COMMAND_SECONDS)
+
+    def pause(self) -> None:
+        """Let the sources deliver nothing until `resume`; the run stays open.
+
+        Returns when they have paused. What they sent before is worked off meanwhile.
+        The record of the run lists the pauses; its limit of time stands still.
+
+        Raises
+        ------
+        Error
+            If no run goes on, or a source does not respond.
+        """
+        self._set_paused(paused=True)
+
+    def resume(self) -> None:
+        """Let the sources deliver again, after `pause`.
+
+        Raises
+        ------
+        Error
+            As for `pause`.
+        """
+        self._set_paused(paused=False)
+
+    def _set_paused(self, *, paused: bool) -> None:
+        with self._commands:
+            run = self._control.run
+            if run is None or run.over:
+                what = "pause" if paused else "resume"
+                raise Error(f"there is nothing to {what}: no run goes on")
+            if self.is_paused is paused:
+                return
+            try:
+                self._transitions.pause(run, paused=paused)
+            finally:
+                self._keeper.note_pauses(run)
 
     def wait(self, timeout: float | None = None, *, quiet: bool = False) -> bool:
         """Wait until the run is over, and show how it goes.
@@ -412,6 +466,39 @@ class Pipeline(PipelineNews):
             self.kill()
             raise
 
+    def run_series(
+        self, count: int, *, pause_s: float = 0.0, quiet: bool = False
+    ) -> list[RunBalance]:
+        """Take runs one after the other; returns when the last one is over.
+
+        Each run ends by its `limits` or its sources. Ctrl-C in a run ends it and the
+        series, between two runs the series; so does a `stop` from elsewhere.
+
+        Parameters
+        ----------
+        count
+            Number of runs, at least 1.
+        pause_s
+            Time between two runs in seconds.
+        quiet
+            Show nothing while a run goes on.
+
+        Returns
+        -------
+        list of RunBalance
+            One for each run that was taken.
+
+        Raises
+        ------
+        ValueError
+            If `count` or `pause_s` is too small; nothing is started then.
+        Error
+            If a run fails. Those before it are on the disk.
+        """
+        from pixie_pipe.pipeline.series import run_series
+
+        return run_series(self, count, pause_s, quiet=quiet)
+
     def quit(self) -> None:
         """Stop the run if there is one, let all tasks leave, and clean up."""
         with self._commands:
@@ -432,6 +519,7 @@ class Pipeline(PipelineNews):
         with self._service.changed:
             if run is not None and not run.over:
                 run.reasons.append("the pipeline was killed")
+                run.ended_by = run.ended_by or "failure"
         self._shut_down()
 
     def _shut_down(self) -> None:
@@ -501,6 +589,14 @@ class Pipeline(PipelineNews):
         if self._supervisor is None or name not in self._service.records:
             raise Error(f"the process of {name} is not there: connect first", task=name)
         return self._service.records[name]
+
+    def _end_run(self, run: Run, ended_by: str) -> None:
+        """End a run as a stop would, without waiting for its end."""
+        if self._supervisor is None:
+            return
+        with self._service.changed:
+            if run is self._control.run:
+                self._control.end(ended_by)
 
     def _close_run(self, run: Run) -> None:
         self._keeper.close(run, self)

@@ -21,7 +21,9 @@ from pixie_pipe.config.pipeline_file import (
     read_pipeline_file,
 )
 from pixie_pipe.pipeline.declarations import Role
+from pixie_pipe.pipeline.disk_watch import DEFAULT_KEEP_FREE_MB
 from pixie_pipe.pipeline.graph import Edge, Graph, Node, main_line
+from pixie_pipe.pipeline.limits import RunLimits
 from pixie_pipe.pipeline.links import DEFAULT_WINDOW
 from pixie_pipe.pipeline.parameters import Parameter, ParameterError, suggestion
 from pixie_pipe.pipeline.registry import RegistryError, add_search_path, find_class
@@ -95,6 +97,12 @@ class Plan:
         Directory of the runs; None keeps nothing.
     title
         Title of the runs.
+    limits
+        What ends a run, if nothing else does before.
+    keep_free_mb
+        Room in MB that is to stay free on the disk of the runs.
+    repeat, pause_s
+        Number of runs, and the time between two of them in seconds.
     modules
         The modules, as plain values.
     task_path
@@ -107,6 +115,10 @@ class Plan:
     tasks: tuple[PlannedTask, ...]
     runs: Path | None = None
     title: str = ""
+    limits: RunLimits = field(default_factory=RunLimits)
+    keep_free_mb: float = DEFAULT_KEEP_FREE_MB
+    repeat: int = 1
+    pause_s: float = 0.0
     modules: tuple[Mapping[str, Any], ...] = ()
     task_path: tuple[Path, ...] = ()
     configuration: Mapping[str, Any] = field(default_factory=dict)
@@ -132,6 +144,8 @@ class Plan:
         settings: dict[str, Any] = {
             "runs": self.runs,
             "title": self.title,
+            "limits": self.limits,
+            "keep_free_mb": self.keep_free_mb,
             "task_path": self.task_path,
         }
         pipeline = cls(**settings | kwargs)
@@ -246,7 +260,7 @@ def load_plan(
     tasks = planner.tasks()
     planner.check(tasks)
     read.problems.raise_if_any()
-    directory = read.run.directory
+    directory, keep_free = read.run.directory, read.run.keep_free_mb
     base = read.problems.directory(("run", "directory"))
     modules = [_plain(module) for module in read.modules]
     return Plan(
@@ -254,6 +268,14 @@ def load_plan(
         tasks=tuple(tasks.values()),
         runs=None if directory is None else Path(absolute(base, directory)),
         title=read.run.title,
+        limits=RunLimits(
+            runtime_s=read.run.runtime_s,
+            events=read.run.events,
+            size_mb=read.run.size_mb,
+        ),
+        keep_free_mb=DEFAULT_KEEP_FREE_MB if keep_free is None else keep_free,
+        repeat=read.run.repeat,
+        pause_s=read.run.pause_s,
         modules=tuple(modules),
         task_path=(*directories, *read.task_path),
         configuration={

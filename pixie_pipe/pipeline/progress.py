@@ -210,6 +210,8 @@ def log_line(status: PipelineStatus) -> str:
     parts = [seconds_text(status.elapsed_s or 0.0)]
     if status.state is not Status.RUNNING:
         parts.append(status.state.name.lower())
+    elif status.paused:
+        parts.append("PAUSED")
     progress = progress_text(status)
     if progress:
         parts.append(progress)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pixie_pipe.config.errors import ConfigError
+from pixie_pipe.pipeline.limits import RunLimits
 from pixie_pipe.pipeline.parameters import ParameterError
 from pixie_pipe.pipeline.plan import Plan, PlannedTask, absolute, make_graph
 from pixie_pipe.pipeline.registry import find_class
@@ -35,6 +36,10 @@ def replayed(plan: Plan, files: Sequence[str | Path]) -> Plan:
     return dataclasses.replace(
         plan,
         tasks=tuple(tasks),
+        # They were meant for taking data; files end by themselves.
+        limits=RunLimits(),
+        repeat=1,
+        pause_s=0.0,
         configuration={**plan.configuration, "replay": [str(file) for file in files]},
     )
 

@@ -6,6 +6,8 @@ left to the supervisor, telling people to the callbacks.
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from pixie_pipe.pipeline.declarations import Role
+from pixie_pipe.pipeline.limits import RunLimits
 from pixie_pipe.pipeline.links import HERE
 from pixie_pipe.pipeline.messages import (
     Configure,
@@ -26,6 +29,7 @@ from pixie_pipe.pipeline.messages import (
     InputEdge,
     OutputAddress,
     OutputEdge,
+    Pause,
     Print,
     Report,
     Resume,
@@ -33,6 +37,7 @@ from pixie_pipe.pipeline.messages import (
     Status,
     Stop,
 )
+from pixie_pipe.storage.run_record import RunPause
 
 if TYPE_CHECKING:
     from pixie_pipe.pipeline.graph import Graph, Node
@@ -63,6 +68,20 @@ class Run:
         Why it is not complete.
     degraded
         What optional tasks lost.
+    limits
+        What ends it, if nothing else does before.
+    begun, began
+        Whether all processes have started it, and the monotonic time of that.
+    ending
+        Whether its sources have been asked to end.
+    ended_by
+        What ended it, as in the record of a run; "" if its sources did.
+    pauses
+        When it was paused.
+    paused_since
+        Monotonic time of the begin of the pause that lasts; None if none does.
+    paused_s
+        Time of the pauses that are over, in seconds.
     over, closed
         Whether no process works on it any more, and whether it was written down.
     """
@@ -75,11 +94,23 @@ class Run:
     restarts: dict[str, int] = field(default_factory=dict)
     directory: str = ""
     is_live: bool = False
+    limits: RunLimits = field(default_factory=RunLimits)
     begun: bool = False
+    began: float = 0.0
+    ending: bool = False
+    ended_by: str = ""
+    pauses: tuple[RunPause, ...] = ()
+    paused_since: float | None = None
+    paused_s: float = 0.0
     over: bool = False
     closed: bool = False
     ended: float | None = None
     deadline: float | None = None
+
+    def working_s(self, now: float) -> float:
+        """Return the time since it began, without pauses, in seconds."""
+        until = now if self.paused_since is None else self.paused_since
+        return until - self.began - self.paused_s
 
 
 class RunControl:
@@ -150,6 +181,7 @@ class RunControl:
         if run is None or run.over or not run.begun:
             return
         now = time.monotonic()
+        self._look_at_limits(run, now)
         working = [record for record in self._active() if not self._is_through(record)]
         for record in working:
             silent = now - record.heard
@@ -162,6 +194,14 @@ class RunControl:
             run.over = True
             run.ended = now
             self.tell("over", run)
+
+    def _look_at_limits(self, run: Run, now: float) -> None:
+        if run.ended_by:
+            return
+        statistics = [record.statistics for record in self._active()]
+        limit = run.limits.reached(run.working_s(now), statistics)
+        if limit is not None:
+            self.end(f"limit: {limit}")
 
     # Decisions
 
@@ -210,17 +250,53 @@ class RunControl:
             return
         if reason not in run.reasons:
             run.reasons.append(reason)
+        run.ended_by = run.ended_by or "failure"
         if run.deadline is None:
             run.deadline = time.monotonic() + FAILING_SECONDS
-            self.stop_sources()
+            self.end("failure")
 
-    def stop_sources(self) -> None:
-        """Ask those that make data to end."""
-        for record in self._active():
-            is_first = not self.graph.inputs(record.node.name)
-            if is_first and record.is_alive and not record.has_failed:
+    def end(self, ended_by: str) -> None:
+        """Let a run end: ask those that make data to end, and note why."""
+        run = self.run
+        if run is None or run.over or run.ending:
+            return
+        sources = self._sources()
+        if not run.begun or not all(self._is_through(record) for record in sources):
+            run.ended_by = run.ended_by or ended_by
+        # Those that have not started yet are asked when all have.
+        run.ending = run.begun
+        for record in sources:
+            if record.is_alive and not record.has_failed:
                 number = self.supervisor.next_number()
                 self.supervisor.send(record.name, Stop(number))
+
+    def pause(self, *, paused: bool) -> list[ProcessRecord]:
+        """Pause the run, or let it go on; return those that make data."""
+        run = self.run
+        assert run is not None
+        sources = [r for r in self._sources() if r.is_alive and not r.has_failed]
+        for record in sources:
+            number = self.supervisor.next_number()
+            self.supervisor.send(record.name, Pause(number, paused))
+        if paused:
+            run.paused_since = time.monotonic()
+            run.pauses = (*run.pauses, RunPause(dt.datetime.now().astimezone()))
+        elif run.paused_since is not None:
+            run.paused_s += time.monotonic() - run.paused_since
+            run.paused_since = None
+            *before, last = run.pauses
+            ended = dataclasses.replace(last, ended=dt.datetime.now().astimezone())
+            run.pauses = (*before, ended)
+        return sources
+
+    def is_paused(self, record: ProcessRecord, *, paused: bool) -> bool:
+        """Tell whether one that makes data has paused, or gone on, or is through."""
+        told = bool(record.statistics.get("paused"))
+        return told is paused or self._is_through(record)
+
+    def _sources(self) -> list[ProcessRecord]:
+        """Return those that make data, in this run."""
+        return [r for r in self._active() if not self.graph.inputs(r.node.name)]
 
     # Replacing an optional process
 

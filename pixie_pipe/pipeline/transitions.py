@@ -191,16 +191,41 @@ class Transitions:
             self.to_waiting(run, abandon=True)
             raise
         with supervisor.changed:
-            run.begun = True
-            if run.reasons:
+            run.begun, run.began = True, time.monotonic()
+            if run.reasons or run.ended_by:
                 # Those that started last have not been asked to end yet.
-                self._control.stop_sources()
+                self._control.end("failure")
 
     def stop_sources(self, run: Run) -> None:
         """Ask those that make data to end, if the run goes on."""
         with self._supervisor.changed:
             if not run.over:
-                self._control.stop_sources()
+                self._control.end("stop")
+
+    def pause(self, run: Run, *, paused: bool) -> None:
+        """Let those that make data pause or go on, and wait until they do.
+
+        Raises
+        ------
+        Error
+            If one does not respond.
+        """
+        control = self._control
+        with self._supervisor.changed:
+            sources = control.pause(paused=paused)
+        self._wait(
+            lambda: (
+                run.over or all(control.is_paused(r, paused=paused) for r in sources)
+            ),
+            COMMAND_SECONDS,
+        )
+        busy = [r.name for r in sources if not control.is_paused(r, paused=paused)]
+        if busy and not run.over:
+            what = "pause" if paused else "go on"
+            raise Error(
+                f"these tasks have been asked to {what}, and will when they can: "
+                f"{self._list(busy)}"
+            )
 
     def await_end(self, run: Run) -> None:
         """Wait until the run is over; a process that hangs is killed meanwhile."""

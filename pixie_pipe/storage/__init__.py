@@ -30,13 +30,20 @@ if TYPE_CHECKING:
         RecordingError,
     )
     from pixie_pipe.storage.reading import read_events, read_raw
-    from pixie_pipe.storage.run_catalogue import list_runs, next_number, repair
+    from pixie_pipe.storage.run_catalogue import (
+        list_runs,
+        next_number,
+        repair,
+        run_directories,
+    )
     from pixie_pipe.storage.run_directory import RunDirectory, RunDirectoryError
+    from pixie_pipe.storage.run_index import RunIndex
     from pixie_pipe.storage.run_record import (
         PlainDataError,
         RunRecord,
         RunRecordError,
     )
+    from pixie_pipe.storage.run_summary import RunQuery, RunSummary
     from pixie_pipe.storage.streams import (
         ModuleEntry,
         Stream,
@@ -64,8 +71,11 @@ __all__ = [
     "RecordingError",
     "RunDirectory",
     "RunDirectoryError",
+    "RunIndex",
+    "RunQuery",
     "RunRecord",
     "RunRecordError",
+    "RunSummary",
     "SourceFile",
     "Stream",
     "StreamError",
@@ -86,6 +96,7 @@ __all__ = [
     "read_pieces",
     "read_raw",
     "repair",
+    "run_directories",
 ]
 
 # Loaded when they are first used: h5py and the decoder take long to import.
@@ -108,8 +119,11 @@ _HOMES = {
     "RecordingError": "raw_recorder",
     "RunDirectory": "run_directory",
     "RunDirectoryError": "run_directory",
+    "RunIndex": "run_index",
+    "RunQuery": "run_summary",
     "RunRecord": "run_record",
     "RunRecordError": "run_record",
+    "RunSummary": "run_summary",
     "SourceFile": "provenance",
     "Stream": "streams",
     "StreamError": "streams",
@@ -130,6 +144,7 @@ _HOMES = {
     "read_pieces": "raw",
     "read_raw": "reading",
     "repair": "run_catalogue",
+    "run_directories": "run_catalogue",
 }
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
+from pixie_pipe.storage._locks import locked
 from pixie_pipe.storage.atomic import new_file
 from pixie_pipe.storage.run_record import RUN_FILE
 
@@ -57,7 +55,7 @@ def take_number(parent: Path) -> tuple[int, Path]:
     OSError
         If it cannot be made, or its number not kept.
     """
-    with _locked(parent):
+    with locked(parent):
         number = next_number(parent)
         # On a file system without locks others may be doing the same.
         while not _is_made(path := _directory(parent, number)):
@@ -89,14 +87,3 @@ def _last_number(parent: Path) -> int:
     except OSError:
         return 0
     return int(text) if _NUMBER.fullmatch(text) else 0
-
-
-@contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

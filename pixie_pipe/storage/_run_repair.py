@@ -19,6 +19,7 @@ from pixie_pipe.storage.raw import DataWarning
 from pixie_pipe.storage.raw_recorder import CHECKSUMS, RecordedFile, split_file_name
 from pixie_pipe.storage.run_record import (
     RUN_FILE,
+    changing_record,
     read_record,
     write_record,
 )
@@ -63,26 +64,27 @@ def _is_repaired(path: Path) -> bool:
     record = read_record(run_file)
     if record.state != "running" or not is_gone(record.process, record.host):
         return False
-    # Its process may have finished it just before it ended.
-    record = read_record(run_file)
-    if record.state != "running":
-        return False
-    _remove_leftovers(path)
-    write_record(
-        run_file,
-        dataclasses.replace(
-            record,
-            state="incomplete",
-            reasons=(*record.reasons, REASON),
-            files=tuple(recorded_files(path / RAW)),
-        ),
-    )
+    with changing_record(run_file):
+        # Its process may have finished it just before it ended.
+        record = read_record(run_file)
+        if record.state != "running":
+            return False
+        _remove_leftovers(path)
+        write_record(
+            run_file,
+            dataclasses.replace(
+                record,
+                state="incomplete",
+                reasons=(*record.reasons, REASON),
+                files=tuple(recorded_files(path / RAW)),
+            ),
+        )
     return True
 
 
 def recorded_files(directory: Path) -> Iterator[RecordedFile]:
     """Yield the raw files that are in a directory, stream by stream."""
-    checksums = _checksums(directory / CHECKSUMS)
+    checksums = read_checksums(directory / CHECKSUMS)
     words_before: dict[str, int] = {}
     found = [path for path in directory.glob("*.bin") if path.is_file()]
     for path in sorted(found, key=lambda path: split_file_name(path.name)):
@@ -95,7 +97,8 @@ def recorded_files(directory: Path) -> Iterator[RecordedFile]:
         yield RecordedFile(path.name, stream, words, size, checksum, first)
 
 
-def _checksums(path: Path) -> dict[str, str]:
+def read_checksums(path: Path) -> dict[str, str]:
+    """Return the checksums in a ``SHA256SUMS``, by file; none if it is missing."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:

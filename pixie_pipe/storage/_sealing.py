@@ -75,6 +75,11 @@ class FileKeeper:
         Where the files are.
     sync_seconds
         Longest time in seconds for which what was written is not sent to the disk.
+
+    Attributes
+    ----------
+    slowest_sync_s
+        Longest time that the system took to send a file to the disk, in seconds.
     """
 
     def __init__(self, directory: Path, sync_seconds: float) -> None:
@@ -88,6 +93,7 @@ class FileKeeper:
             queue.SimpleQueue()
         )
         self._failure = ""
+        self.slowest_sync_s = 0.0
         self._hasher = ThreadPoolExecutor(1, "checksums")
         # Not the thread of the checksums: a disk may take seconds to sync.
         self._syncer = threading.Thread(target=self._run, name="sync", daemon=True)
@@ -189,10 +195,12 @@ class FileKeeper:
 
     def _sync(self, file: OpenFile) -> None:
         size = file.bytes
+        begin = time.monotonic()
         try:
             os.fsync(file.descriptor)
         except OSError as error:
             self._fail(file.path, f"may not be on the disk: {error.strerror}")
+        self.slowest_sync_s = max(self.slowest_sync_s, time.monotonic() - begin)
         file.synced = size
 
     def _seal(self, file: OpenFile, hashing: Future[None]) -> None:

@@ -119,7 +119,12 @@ class RawRecorder:
     sync_seconds
         Longest time in seconds for which words are not sent to the disk.
     clock
-        What `rotate_seconds` is measured with: returns seconds.
+        What times are measured with: returns seconds.
+
+    Attributes
+    ----------
+    write_s, slowest_write_s
+        Time that all calls of `write` took, and the longest one, in seconds.
 
     Raises
     ------
@@ -157,6 +162,8 @@ class RawRecorder:
         self._streams: dict[str, _Stream] = {}
         self._files: list[OpenFile] = []
         self._closed = False
+        self.write_s = 0.0
+        self.slowest_write_s = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -192,6 +199,11 @@ class RawRecorder:
         ]
 
     @property
+    def slowest_sync_s(self) -> float:
+        """Longest time that the system took to send a file to the disk, in seconds."""
+        return self._keeper.slowest_sync_s
+
+    @property
     def total_words(self) -> int:
         """Number of words recorded, of all streams."""
         return sum(stream.words for stream in self._streams.values())
@@ -222,9 +234,15 @@ class RawRecorder:
             disk; `words_written` tells how many of this call are in the file.
         """
         data = _bytes_of(words)
-        stream = self._stream(name)
-        if data:
-            self._append(self._file(name, stream, len(data)), stream, data)
+        begin = self._clock()
+        try:
+            stream = self._stream(name)
+            if data:
+                self._append(self._file(name, stream, len(data)), stream, data)
+        finally:
+            seconds = self._clock() - begin
+            self.write_s += seconds
+            self.slowest_write_s = max(self.slowest_write_s, seconds)
 
     def write_trailing(self, name: str, trailing: bytes) -> None:
         """End a stream with the bytes that are no whole word.

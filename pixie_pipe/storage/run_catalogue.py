@@ -22,6 +22,18 @@ def next_number(parent: str | os.PathLike[str]) -> int:
     return _run_numbers.next_number(Path(parent))
 
 
+def run_directories(parent: str | os.PathLike[str]) -> list[tuple[int, Path]]:
+    """Return number and directory of all runs in order, whether damaged or not.
+
+    Raises
+    ------
+    RunDirectoryError
+        If there is no such directory.
+    """
+    with clear_errors(Path(parent), "has no runs to list"):
+        return _run_numbers.run_paths(Path(parent))
+
+
 def list_runs(parent: str | os.PathLike[str]) -> list[RunDirectory]:
     """Return the runs in a directory, sorted by number.
 
@@ -33,9 +45,7 @@ def list_runs(parent: str | os.PathLike[str]) -> list[RunDirectory]:
         If there is no such directory.
     """
     runs = []
-    with clear_errors(Path(parent), "has no runs to list"):
-        paths = _run_numbers.run_paths(Path(parent))
-    for _, path in paths:
+    for _, path in run_directories(parent):
         try:
             runs.append(RunDirectory.open(path))
         except RunRecordError as error:

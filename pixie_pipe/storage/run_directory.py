@@ -23,8 +23,10 @@ from pixie_pipe.storage._run_repair import RAW, repair_all
 from pixie_pipe.storage.atomic import OutputExistsError, new_file
 from pixie_pipe.storage.run_record import (
     RUN_FILE,
+    Comment,
     RunRecord,
     State,
+    changing_record,
     read_record,
     write_record,
 )
@@ -40,7 +42,7 @@ __all__ = ["RunDirectory", "RunDirectoryError"]
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _SNAPSHOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_FIXED = ("number", "state", "reasons", "host", "process")
+_FIXED = ("number", "state", "reasons", "host", "process", "comments")
 _CHANGEABLE = tuple(
     item.name for item in dataclasses.fields(RunRecord) if item.name not in _FIXED
 )
@@ -206,7 +208,7 @@ class RunDirectory:
         ----------
         **changes
             Attributes of `RunRecord` and their new values: all but ``number``,
-            ``state``, ``reasons``, ``host`` and ``process``.
+            ``state``, ``reasons``, ``host``, ``process`` and ``comments``.
 
         Raises
         ------
@@ -258,6 +260,37 @@ class RunDirectory:
             )
         state = "complete" if complete else "incomplete"
         self._change({"stopped": _now()} | changes, state=state, reasons=tuple(reasons))
+
+    def add_comment(self, text: str) -> Comment:
+        """Add what somebody says about the run, with the time.
+
+        Anybody may, whatever the state of the run; nothing else is changed.
+
+        Parameters
+        ----------
+        text
+            The comment.
+
+        Raises
+        ------
+        RunRecordError
+            If the text is empty, or the record on the disk is damaged.
+        RunDirectoryError
+            If the record cannot be written.
+        """
+        if not text.strip():
+            raise RunRecordError(
+                f"{self.path}: the comment is empty, expected what there is to say"
+            )
+        path = self.path / RUN_FILE
+        comment = Comment(_now(), text.strip())
+        with clear_errors(path, "cannot be written"), changing_record(path):
+            record = read_record(path)
+            comments = (*record.comments, comment)
+            record = _normal(dataclasses.replace(record, comments=comments))
+            write_record(path, record)
+        self._record = record
+        return record.comments[-1]
 
     def write_snapshot(self, name: str, values: Mapping[str, Any]) -> Path:
         """Write a JSON file beside ``run.yaml``, such as ``statistics-start.json``.
@@ -352,10 +385,20 @@ class RunDirectory:
                     f"{name!r} cannot be changed, expected one of "
                     f"{', '.join(_CHANGEABLE)}"
                 )
-        record = _normal(dataclasses.replace(self._record, **changes, **more))
-        with clear_errors(self.path / RUN_FILE, "cannot be written"):
-            write_record(self.path / RUN_FILE, record)
+        path = self.path / RUN_FILE
+        with clear_errors(path, "cannot be written"), changing_record(path):
+            changed = dataclasses.replace(self._record, **changes, **more)
+            record = _normal(dataclasses.replace(changed, comments=self._comments()))
+            write_record(path, record)
         self._record = record
+
+    def _comments(self) -> tuple[Comment, ...]:
+        """Return the comments on the disk: others may have added some."""
+        try:
+            return read_record(self.path / RUN_FILE).comments
+        except RunRecordError:
+            # Somebody has damaged it; it will be whole again.
+            return self._record.comments
 
 
 def _normal(record: RunRecord) -> RunRecord:

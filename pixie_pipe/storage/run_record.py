@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import yaml
 
+from pixie_pipe.storage._locks import locked
 from pixie_pipe.storage._plain import PlainDataError, to_plain
 from pixie_pipe.storage._processes import ProcessIdentity
 from pixie_pipe.storage._record_values import (
@@ -38,10 +40,13 @@ __all__ = [
     "FORMAT",
     "FORMAT_VERSION",
     "RUN_FILE",
+    "Comment",
     "PlainDataError",
+    "RunPause",
     "RunRecord",
     "RunRecordError",
     "State",
+    "changing_record",
     "read_record",
     "write_record",
 ]
@@ -57,9 +62,34 @@ State = Literal["running", "complete", "incomplete"]
 _HEADING = "# Written by pixie_pipe; docs/runs.md says what each key means.\n"
 _WORD_BYTES = 4
 
+# A change takes milliseconds; whoever takes longer is stuck, and must not stop a run.
+_LOCK_SECONDS = 5.0
+
 # Of libyaml if it is there: ten times as fast.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """What somebody says about a run, at any time after its start."""
+
+    time: dt.datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunPause:
+    """A time in which the sources of a run delivered nothing.
+
+    Attributes
+    ----------
+    begun, ended
+        When; None while it lasts, and if it lasted when the run ended.
+    """
+
+    begun: dt.datetime
+    ended: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +129,14 @@ class RunRecord:
     inputs
         In a replay, the raw files that were read.
     notes
-        What else there is to say.
+        What else the program has to say.
+    comments
+        What people say, in the order in which it was added.
+    pauses
+        When it was paused.
+    ended_by
+        What ended it: ``sources``, ``stop``, ``failure``, or a text that begins with
+        ``limit:`` or ``disk:``. Empty while it is running, and if that is not known.
     """
 
     number: int
@@ -119,6 +156,9 @@ class RunRecord:
     outputs: tuple[str, ...] = ()
     inputs: tuple[SourceFile, ...] = ()
     notes: str = ""
+    comments: tuple[Comment, ...] = ()
+    pauses: tuple[RunPause, ...] = ()
+    ended_by: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, for `from_dict`.
@@ -135,6 +175,8 @@ class RunRecord:
             {"path": printable(file.path), "size": file.size, "sha256": file.sha256}
             for file in self.inputs
         ]
+        for key in ("comments", "pauses"):
+            values[key] = [dataclasses.asdict(item) for item in values[key]]
         head = {"format": FORMAT, "format_version": FORMAT_VERSION}
         return head | {key: to_plain(value, key) for key, value in values.items()}
 
@@ -159,6 +201,7 @@ class RunRecord:
         read = {
             item.name: _READERS[item.name](read_value(values, item.name), item.name)
             for item in _FIELDS
+            if item.name in values or item.name not in _LATER_KEYS
         }
         return cls(**read)
 
@@ -219,6 +262,19 @@ def write_record(path: Path, record: RunRecord) -> None:
         opened.path.write_text(_HEADING + text, encoding="utf-8")
 
 
+@contextlib.contextmanager
+def changing_record(path: Path) -> Iterator[None]:
+    """Let nobody else change a ``run.yaml`` meanwhile.
+
+    Parameters
+    ----------
+    path
+        The file.
+    """
+    with locked(path.parent, _LOCK_SECONDS):
+        yield
+
+
 def _file_to_dict(file: RecordedFile) -> dict[str, Any]:
     return {
         "name": file.name,
@@ -277,7 +333,19 @@ def _source(value: object, where: str) -> SourceFile:
     return SourceFile(Path(found["path"]), found["size"], found["sha256"])
 
 
+def _comment(value: object, where: str) -> Comment:
+    return Comment(**read_fields(value, where, time=read_time, text=read_text))
+
+
+def _pause(value: object, where: str) -> RunPause:
+    ended = read_optional(read_time)
+    return RunPause(**read_fields(value, where, begun=read_time, ended=ended))
+
+
 _FIELDS = dataclasses.fields(RunRecord)
+
+# Records that are older than these keys are read, too.
+_LATER_KEYS = ("comments", "pauses", "ended_by")
 
 _READERS: Mapping[str, Reader] = {
     "number": read_count,
@@ -297,4 +365,7 @@ _READERS: Mapping[str, Reader] = {
     "outputs": read_each(read_text),
     "inputs": read_each(_source),
     "notes": read_text,
+    "comments": read_each(_comment),
+    "pauses": read_each(_pause),
+    "ended_by": read_text,
 }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixie_pipe.storage.raw_recorder import RawRecorder, RecordingError
+from pixie_pipe.tasks._slow_disk import SlowDiskWatch
 
 if TYPE_CHECKING:
     from pixie_pipe.pipeline.data import StreamKey, Words
@@ -47,6 +49,7 @@ class Recording:
         self._recorder = RawRecorder(
             directory, rotate_bytes=rotate_bytes, rotate_seconds=rotate_seconds
         )
+        self._watch = SlowDiskWatch()
         self._names: dict[StreamKey, str] = {}
 
     def write(self, words: Words) -> None:
@@ -71,6 +74,26 @@ class Recording:
                 name = f"{stream.source}-{name}"
             self._names[stream.key] = name
         return self._names[stream.key]
+
+    @property
+    def times(self) -> dict[str, float]:
+        """How long the disk took, in seconds, for the statistics."""
+        recorder = self._recorder
+        return {
+            "write_s": round(recorder.write_s, 3),
+            "slowest_write_s": round(recorder.slowest_write_s, 3),
+            "slowest_sync_s": round(recorder.slowest_sync_s, 3),
+        }
+
+    def complaint(self) -> str:
+        """Return what is to be told of a disk that is slow; "" if nothing new is."""
+        recorder = self._recorder
+        return self._watch.look(
+            time.monotonic(),
+            write_s=recorder.write_s,
+            slowest_write_s=recorder.slowest_write_s,
+            slowest_sync_s=recorder.slowest_sync_s,
+        )
 
     @property
     def words(self) -> int:

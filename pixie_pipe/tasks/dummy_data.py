@@ -47,7 +47,7 @@ class DummyData(Task):
 
     Words are cut anywhere, as what is read from a module's FIFO is. The statistics are
     ``events``, the whole events sent, and ``behind_s``, the time for which consumers
-    were too slow.
+    were too slow. In a pause of the run the clock stands still.
     """
 
     label = "Sends made-up events, or a file again and again"
@@ -150,6 +150,7 @@ class DummyData(Task):
         )
         self._streams = OutgoingStreams(self, streams)
         self._begun = 0.0
+        self._paused_at: float | None = None
         self._note()
 
     def do_work(self, datum: object) -> None:  # noqa: ARG002 - a source gets None
@@ -170,6 +171,16 @@ class DummyData(Task):
                 pause = min(pause, max(self.config.runtime_s - elapsed, 0.0))
             self.pause(pause)
 
+    def do_pause(self) -> None:
+        """Let the clock stand still."""
+        self._paused_at = time.monotonic()
+
+    def do_resume(self) -> None:
+        """Let the clock go on where it stood."""
+        if self._begun and self._paused_at is not None:
+            self._begun += time.monotonic() - self._paused_at
+        self._paused_at = None
+
     def do_stop(self) -> None:
         """Send what is due, complete the events that were begun, end the streams."""
         elapsed = self._elapsed() if self._begun else 0.0
@@ -181,7 +192,8 @@ class DummyData(Task):
 
     def _elapsed(self) -> float:
         """Return the time since the start in seconds, at most the run time."""
-        elapsed = time.monotonic() - self._begun
+        now = time.monotonic() if self._paused_at is None else self._paused_at
+        elapsed = now - self._begun
         runtime: float | None = self.config.runtime_s
         return elapsed if runtime is None else min(elapsed, runtime)
 

@@ -26,7 +26,12 @@ class GatherData(Task):
     """Records the words as they come, then cuts them into chunks.
 
     The words are in the raw files before anything else happens to them. If they
-    cannot be recorded, the run fails, and what was recorded stays readable.
+    cannot be recorded, the run fails, and what was recorded stays readable. A disk
+    that is slow is told before words have to wait for it.
+
+    The statistics are ``words``, ``streams`` (words by stream), and if words are
+    recorded ``directory``, ``files``, ``write_s`` (time spent in writing),
+    ``slowest_write_s`` and ``slowest_sync_s``.
     """
 
     reads = (port(Kind.WORDS),)
@@ -90,13 +95,20 @@ class GatherData(Task):
     def do_work(self, datum: Words) -> None:
         """Record the words, then send the chunks that are full."""
         if self._recording is not None:
-            self._recording.write(datum)
-            self.ledger["words_recorded"] = self._recording.words
+            self._record(self._recording, datum)
         cutter = self._cutter(datum)
         for chunk in cutter.feed(datum):
             self.send(chunk)
         self.statistics["words"] += datum.words.size
         self.statistics["streams"][str(datum.stream)] = cutter.words
+
+    def _record(self, recording: Recording, words: Words) -> None:
+        recording.write(words)
+        self.ledger["words_recorded"] = recording.words
+        self.statistics |= recording.times
+        complaint = recording.complaint()
+        if complaint:
+            self.print(complaint)
 
     def _cutter(self, words: Words) -> StreamCutter:
         key = words.stream.key

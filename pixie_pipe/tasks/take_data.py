@@ -23,7 +23,8 @@ _WORD_BYTES: Final = 4
 
 _STATISTICS_S: Final = 1.0
 _DRAIN_S: Final = 10.0
-"""Longest time in which modules that were told to stop may still be running."""
+"""Longest time in which modules that were told to stop may still be running, or those
+that were told to pause may still have words."""
 
 
 class TakeDataError(PixiePipeError, RuntimeError):
@@ -108,6 +109,7 @@ class TakeData(Task):
         ]
         self._names = [module.name for module in modules]
         self._begun = 0.0
+        self._paused_at = 0.0
         self._next_statistics = 0.0
         self.statistics["modules"] = {}
         self._losing: set[str] = set()
@@ -131,6 +133,43 @@ class TakeData(Task):
                 self.finish()
             else:
                 self.pause(self.config.poll_ms * 1e-3)
+
+    def do_pause(self) -> None:
+        """Let the modules pause, and send what they hold.
+
+        A driver that knows no pauses is not read meanwhile.
+        """
+        from pixie_pipe.drivers.digitizer import Pausing
+
+        self._paused_at = time.monotonic()
+        if not self._begun:
+            return
+        digitizer = self._session
+        if isinstance(digitizer, Pausing):
+            digitizer.pause_run()
+            until = self._paused_at + _DRAIN_S
+            while self._read_all(digitizer) and time.monotonic() < until:
+                self.poll()
+        else:
+            self.print(
+                f"the driver {self.config.driver} cannot pause its modules: they go "
+                f"on, and what they have no room for meanwhile is lost in them"
+            )
+        for number in range(len(self._collected)):
+            self._send(number)
+        self._note_statistics(digitizer, now=True)
+
+    def do_resume(self) -> None:
+        """Let the modules go on."""
+        from pixie_pipe.drivers.digitizer import Pausing
+
+        if not self._begun:
+            return
+        # The run time stood still.
+        self._begun += time.monotonic() - self._paused_at
+        digitizer = self._session
+        if isinstance(digitizer, Pausing):
+            digitizer.resume_run()
 
     def do_stop(self) -> None:
         """Stop the modules, read what they still hold, and end the streams."""

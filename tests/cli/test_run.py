@@ -202,3 +202,75 @@ def test_wrong_usage(run, arguments, message):
     code, out, err = run("run", *arguments)
     assert (code, out) == (2, "")
     assert message in err
+
+
+def test_limits_take_the_place_of_those_of_the_file(run, tmp_path):
+    arguments = ("--runs", tmp_path / "runs", "--json", "--set", "run.runtime_s=600")
+    code, out, err = run("run", DEMO, *arguments, "--events", 1000)
+    assert code == 0, err
+    summary = json.loads(out)
+    assert (
+        summary["ended_by"] == record_of(tmp_path)["ended_by"] == "limit: 1000 events"
+    )
+    assert summary["events"] >= 1000
+    code, out, _ = run("run", DEMO, *arguments, "--size-mb", 3, "--dry-run")
+    document = json.loads(out)
+    assert document["limits"] == {"runtime_s": 600.0, "size_mb": 3.0}
+    assert (document["repeat"], document["pause_s"]) == (1, 0)
+
+
+def test_a_limit_is_told_to_people(run, tmp_path):
+    arguments = ("--runs", tmp_path / "runs", "--runtime", 0.3)
+    code, out, err = run("run", DEMO, *arguments)
+    assert code == 0, err
+    assert out.splitlines()[0].endswith(", ended by the limit of 0.3 s")
+    code, out, _ = run(
+        "run", DEMO, *arguments, "--repeat", 3, "--pause", 2, "--dry-run"
+    )  # fmt: skip
+    assert "up to 0.3 s, 3 of them with 2 s between them" in " ".join(out.split())
+
+
+def test_runs_are_repeated(run, tmp_path):
+    arguments = ("--runs", tmp_path / "runs", "--set", "tasks.DummyData.events=100")
+    code, out, err = run("run", DEMO, *arguments, "--repeat", 2, "--json")
+    assert code == 0, err
+    summaries = [json.loads(line) for line in out.splitlines()]
+    directories = [Path(summary["run_directory"]).name for summary in summaries]
+    assert directories == ["0001", "0002"]
+    assert [summary["events"] for summary in summaries] == [100, 100]
+
+
+@pytest.mark.parametrize("where", ["in a run", "between runs"])
+def test_ctrl_c_ends_a_series(command, tmp_path, where):
+    events = 10**9 if where == "in a run" else 100
+    process = subprocess.Popen(
+        **command(
+            *("run", DEMO, "--runs", tmp_path / "runs", "--repeat", 3),
+            *("--pause", 600, "--set", f"tasks.DummyData.events={events}"),
+        ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    until = "words/s" if where == "in a run" else "run 1 of 3 is over"
+    for line in process.stderr:
+        if until in line:
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 130, err
+    assert len(out.splitlines()) == 2
+    record = record_of(tmp_path)
+    assert record["state"] == "complete"
+    assert record["ended_by"] == ("stop" if where == "in a run" else "sources")
+    assert not (tmp_path / "runs" / "0002").exists()
+
+
+@pytest.mark.parametrize(
+    "option", [("--events", 0), ("--repeat", 0), ("--pause", -1), ("--size-mb", "inf")]
+)
+def test_limits_that_are_none(run, option):
+    code, out, err = run("run", DEMO, *option)
+    assert (code, out) == (2, "")
+    assert f"{option[0]}" in err

@@ -27,6 +27,7 @@ from pixie_pipe.pipeline.messages import (
     Message,
     OutputAddress,
     OutputEdge,
+    Pause,
     Print,
     ProtocolError,
     Quit,
@@ -83,6 +84,7 @@ to_task: dict[type, st.SearchStrategy[Any]] = {
         restarted=flags,
     ),
     Stop: st.builds(Stop, numbers, abandon=flags),
+    Pause: st.builds(Pause, numbers, flags),
     Quit: st.builds(Quit, numbers),
     Cut: st.builds(Cut, texts),
     Resume: st.builds(Resume, texts, texts, texts),
@@ -332,7 +334,9 @@ def test_messages_and_states_are_their_glyphs():
 def test_each_tag_is_the_name_of_a_message_or_one_of_the_additions():
     tags = {kind.__struct_config__.tag for kind in members(ToTask) | members(FromTask)}
     # Data are frames of their own form; the rest goes between processes only.
-    assert tags - {"HELLO", "CUT", "RESUME"} == set(Message.__members__) - {"DATA"}
+    assert tags - {"HELLO", "CUT", "RESUME", "PAUSE"} == set(Message.__members__) - {
+        "DATA"
+    }
 
 
 def test_an_error_says_whose_it_is_and_where():

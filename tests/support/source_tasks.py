@@ -1,4 +1,4 @@
-"""A task at the end of a pipeline that keeps what sources send."""
+"""A task that keeps what sources send, and a source that is slow."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pixie_pipe.pipeline.data import Kind
 from pixie_pipe.pipeline.declarations import Category, port
 from pixie_pipe.pipeline.parameters import Parameter
 from pixie_pipe.pipeline.task import Task
+from pixie_pipe.tasks.load_files import LoadFiles
 
 
 class CollectWords(Task):
@@ -38,3 +39,11 @@ class CollectWords(Task):
     def do_stop(self):
         for file in self.files.values():
             file.close()
+
+
+class SlowFiles(LoadFiles):
+    """Reads a hundred frames in a second, at most."""
+
+    def do_work(self, datum):
+        self.pause(0.01)
+        return super().do_work(datum)

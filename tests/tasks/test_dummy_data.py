@@ -363,3 +363,44 @@ def test_in_a_pipeline_all_words_arrive(tmp_path):
     assert own["events"] == 1_000_001
     words = np.fromfile(tmp_path / "c0-s02.words", np.uint32)
     assert len(decode(words, LAYOUT, modules=[(0, 2)]).events) == 1_000_001
+
+
+def worked(run: SourceRun, seconds: float) -> SourceRun:
+    """Let a source work for some time."""
+    until = run.clock.now + seconds
+    while run.clock.now < until:
+        run.task.do_work(None)
+        run.clock.now += run.step_s
+    return run
+
+
+@pytest.mark.parametrize("ends_paused", [False, True])
+def test_in_a_pause_the_clock_stands_still(clock, ends_paused):
+    whole = worked(SourceRun(DummyData, clock, rate_hz=RATE, step_s=0.01).start(), 2.0)
+    whole.task.do_stop()
+    run = worked(SourceRun(DummyData, clock, rate_hz=RATE, step_s=0.01).start(), 1.0)
+    for seconds in (100.0, 50.0):
+        run.task.do_pause()
+        clock.now += seconds
+        run.task.do_resume()
+    worked(run, 1.0)
+    if ends_paused:
+        run.task.do_pause()
+        clock.now += 100
+    run.task.do_stop()
+    (name, expected), *_ = whole.streams.items()
+    found = run.streams[name]
+    # The same words, but for those of a step of the clock.
+    least = min(expected.words.size, found.words.size)
+    assert np.array_equal(expected.words[:least], found.words[:least])
+    assert abs(expected.words.size - found.words.size) <= 0.03 * RATE * 4
+    assert run.task.statistics["behind_s"] < 0.1
+
+
+def test_a_pause_before_the_first_step_changes_nothing(clock):
+    run = SourceRun(DummyData, clock, rate_hz=RATE, events=100, step_s=0.01).start()
+    run.task.do_pause()
+    clock.now += 100
+    run.task.do_resume()
+    run.work()
+    assert run.task.statistics["events"] == 100

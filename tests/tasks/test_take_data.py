@@ -166,6 +166,72 @@ def test_stopping_before_the_first_step_starts_nothing(clock, scripted):
     assert [s.words.size for s in run.streams.values()] == [0, 0]
 
 
+PAUSING = (
+    SCRIPTED.replace("Scripted", "Pausing")
+    + """
+    def pause_run(self):
+        self.calls.append("pause")
+        self.left = [self.late] * 2
+
+    def resume_run(self):
+        self.calls.append("resume")
+        self.left = None
+"""
+)
+
+
+def paused(clock: Clock, **parameters) -> SourceRun:
+    """Take data for 0.5 s, pause for 100 s, and go on for as long as is left."""
+    run = SourceRun(TakeData, clock, step_s=0.01, runtime_s=1.0, **parameters).start()
+    begin = clock.now
+    while clock.now < begin + 0.5:
+        run.task.do_work(None)
+        clock.now += run.step_s
+    run.task.do_pause()
+    sent = run.words_sent
+    clock.now += 100
+    run.task.do_resume()
+    assert run.words_sent == sent
+    run.work()
+    assert 101 <= clock.now - begin < 101.5
+    return run
+
+
+def test_in_a_pause_modules_are_paused_and_what_they_hold_is_sent(
+    clock, scripted, tmp_path, monkeypatch
+):
+    (tmp_path / "pausing.py").write_text(PAUSING)
+    parameters = {**scripted, "driver": "pausing", "options": {"late": 33}}
+    run = paused(clock, **parameters)
+    kind: Any = sys.modules.pop("pixie_pipe.drivers.pausing").PausingDigitizer
+    (driver,) = kind.made
+    assert driver.calls == ["open", "start", "pause", "resume", "stop"]
+    for known in run.streams.values():
+        # 33 of them in the pause, as many after the stop, and all in order.
+        assert np.array_equal(np.diff(known.words), np.ones(known.words.size - 1))
+        assert known.words.size > 1000
+
+
+def test_a_driver_without_pauses_is_not_read_meanwhile(clock, scripted, monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr(TakeData, "print", lambda _, text: said.append(text))
+    run = paused(clock, **scripted)
+    (driver,) = made()
+    assert driver.calls == ["open", "start", "stop"]
+    assert "the driver scripted cannot pause its modules" in said[0]
+    assert run.words_sent == sum(driver.given)
+
+
+def test_a_pause_before_the_first_step_starts_nothing(clock, scripted):
+    run = SourceRun(TakeData, clock, runtime_s=1.0, step_s=0.1, **scripted).start()
+    run.task.do_pause()
+    clock.now += 100
+    run.task.do_resume()
+    run.work()
+    (driver,) = made()
+    assert driver.calls == ["open", "start", "stop"]
+
+
 def test_modules_that_do_not_stop_are_given_up(clock, scripted):
     run = SourceRun(
         TakeData,
