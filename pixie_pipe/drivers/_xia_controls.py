@@ -90,12 +90,12 @@ class XiaControls(XiaSession):
             Parameters(crate).write_channel(name, value, module, channel)
 
     def read_module(self, name: str, module: int) -> float:
-        """Return a parameter of a module: an integer, or seconds.
+        """Return a parameter of a module, a word of 32 bits.
 
         Parameters
         ----------
         name
-            As XIA's library calls it. ``HOST_RT_PRESET`` is told in seconds.
+            As XIA's library calls it. ``HOST_RT_PRESET`` is the bits of a float.
         module
             Its number, the index in `modules`.
 

@@ -54,7 +54,6 @@ _BIT_MASKS: Final = frozenset(
 )
 """Parameters of a channel that have no other value than the one written."""
 
-_PRESET: Final = "HOST_RT_PRESET"
 _U32: Final = 2**32 - 1
 _MOST_VOLTS: Final = 1.5
 """Range of ``VOFFSET``: below its negative the library wraps to the other end."""
@@ -116,8 +115,8 @@ class Parameters:
         if not math.isclose(found, value, rel_tol=_SAME, abs_tol=_SAME):
             _log.info("%s: %g was written, and became %g", where, value, found)
 
-    def read_module(self, name: str, module: int) -> float:
-        """Return a parameter of a module; ``HOST_RT_PRESET`` in seconds."""
+    def read_module(self, name: str, module: int) -> int:
+        """Return a parameter of a module, a word of 32 bits."""
         value = ctypes.c_uint32()
         self._crate.library.call(
             "Pixie16ReadSglModPar",
@@ -127,7 +126,7 @@ class Parameters:
             slot=self._crate.slots[module],
             detail=_detail(name, name, MODULE_PARAMETERS),
         )
-        return _seconds_of_bits(value.value) if name == _PRESET else value.value
+        return value.value
 
     def write_module(self, name: str, value: float, module: int) -> None:
         """Set a parameter of a module, or of all if the library sets it in all."""
@@ -138,9 +137,7 @@ class Parameters:
                 f"{where}: it is the slot in which the module is; a wrong one spoils "
                 f"all events until the next boot"
             )
-        raw = (
-            _bits_of_seconds(value, where) if name == _PRESET else _whole(value, where)
-        )
+        raw = _whole(value, where)
         self._crate.library.call(
             "Pixie16WriteSglModPar",
             name.encode(),
@@ -149,11 +146,10 @@ class Parameters:
             slot=slot,
             detail=_detail(f"{name} = {value:g}", name, MODULE_PARAMETERS),
         )
-        expected = _seconds_of_bits(raw) if name == _PRESET else raw
         written = range(self._crate.count) if name in _BROADCAST else (module,)
         for number in written:
             found = self.read_module(name, number)
-            if found != expected:
+            if found != raw:
                 raise DriverError(
                     f"slot {self._crate.slots[number]}: {name}: {value:g} was "
                     f"written, but it is {found:g}"
@@ -177,20 +173,21 @@ def _whole(value: float, where: str) -> int:
     return int(value)
 
 
-def _bits_of_seconds(value: float, where: str) -> int:
-    """Return the bits of a number of single precision, as the library wants them."""
+def bits_of_seconds(seconds: float) -> int:
+    """Return the word that stands for a time: the bits of a 32-bit float.
+
+    Raises
+    ------
+    DriverError
+        If it is no time.
+    """
     try:
-        (bits,) = struct.unpack("<I", struct.pack("<f", value))
+        (bits,) = struct.unpack("<I", struct.pack("<f", seconds))
     except OverflowError:
         bits = -1
-    if not (bits >= 0 and math.isfinite(value) and value >= 0):
-        raise DriverError(f"{where}: {value} is no time in seconds")
+    if not (bits >= 0 and math.isfinite(seconds) and seconds >= 0):
+        raise DriverError(f"{seconds} is no time in seconds")
     return int(bits)
-
-
-def _seconds_of_bits(bits: int) -> float:
-    (seconds,) = struct.unpack("<f", struct.pack("<I", bits))
-    return float(seconds)
 
 
 def _detail(what: str, name: str, known: Collection[str]) -> str:

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from pixie_pipe.drivers._xia_errors import XiaError
 from pixie_pipe.drivers._xia_functions import LIST_MODE_RUN, NEW_RUN, RESUME_RUN
-from pixie_pipe.drivers._xia_parameters import RUN_LEADER, Parameters
+from pixie_pipe.drivers._xia_parameters import (
+    RUN_LEADER,
+    Parameters,
+    bits_of_seconds,
+)
 from pixie_pipe.drivers.digitizer import DriverError
 
 if TYPE_CHECKING:
@@ -66,7 +70,8 @@ class Runs:
     def start_histograms(self, seconds: float) -> None:
         """Start a run that fills histograms, and ends by itself."""
         crate = self._crate
-        Parameters(crate).write_module("HOST_RT_PRESET", seconds, 0)
+        word = bits_of_seconds(seconds)
+        Parameters(crate).write_module("HOST_RT_PRESET", word, 0)
         with self._all_or_none():
             crate.call("Pixie16StartHistogramRun", crate.count, NEW_RUN)
             # A short one may be over before it was seen.

@@ -218,7 +218,11 @@ class Parameters(Protocol):
         """
 
     def read_module(self, name: str, module: int) -> float:
-        """Return a parameter of a module; errors as for `read_channel`."""
+        """Return a parameter of a module, a word of 32 bits.
+
+        As in XIA's library, ``HOST_RT_PRESET`` is the bits of a float. Errors as for
+        `read_channel`.
+        """
 
     def write_module(self, name: str, value: float, module: int) -> None:
         """Give a value to a parameter of a module; errors as for `write_channel`."""

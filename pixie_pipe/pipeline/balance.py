@@ -175,10 +175,11 @@ class _Accounts:
                     f"left over"
                 )
         for name, node in self._nodes.items():
-            lost = self._ledger(node, "words_lost")
-            if lost:
+            never_read = self._ledger(node, "words_lost")
+            if never_read:
                 self.problems.append(
-                    f"{name}: the modules lost {lost} words before they could be read"
+                    f"{name}: the modules lost {never_read} words before they could "
+                    f"be read"
                 )
         dropped = self._conservation()
         # The cause first, then what came of it.

@@ -9,6 +9,7 @@ import pytest
 
 from pixie_pipe.drivers.digitizer import DriverError
 from pixie_pipe.drivers.xia import PARAMETER_GROUPS, XiaError
+from pixie_pipe.settings import apply
 
 
 @pytest.fixture
@@ -114,10 +115,26 @@ def test_a_module_that_did_not_hear_is_named(digitizer, xia, monkeypatch):
         digitizer.write_module("IN_SYNCH", 1, 0)
 
 
-def test_the_preset_is_in_seconds(digitizer, xia):
-    digitizer.write_module("HOST_RT_PRESET", 2.5, 0)
-    assert digitizer.read_module("HOST_RT_PRESET", 1) == 2.5
+def test_the_preset_is_the_bits_of_a_float(digitizer, xia):
+    word = int(np.float32(2.5).view(np.uint32))
+    digitizer.write_module("HOST_RT_PRESET", word, 0)
+    assert digitizer.read_module("HOST_RT_PRESET", 1) == word
+    assert xia.parameter(0, "HOST_RT_PRESET") == word
+
+
+def test_settings_are_applied_to_the_modules_and_read_back(digitizer, xia):
+    changes = apply(
+        digitizer,
+        {"TRIGGER_RISETIME": 0.1, "HOST_RT_PRESET": 2.5, "CaptureTrace": True},
+        channels=[(0, 0), (0, 3)],
+    )
+    by_name = {change.name: change for change in changes}
+    assert by_name["HOST_RT_PRESET"].got == 2.5
     assert np.uint32(xia.parameter(0, "HOST_RT_PRESET")).view(np.float32) == 2.5
+    assert by_name["CaptureTrace"].got
+    assert by_name["TRIGGER_RISETIME"].got == digitizer.read_channel(
+        "TRIGGER_RISETIME", 0, 3
+    )
 
 
 def test_the_slot_of_a_module_is_never_written(digitizer, xia):
