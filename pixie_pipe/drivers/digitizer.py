@@ -1,10 +1,10 @@
 """What a driver must do: modules that are started, read and stopped.
 
 The protocol is made of parts, each of which a caller can ask for alone: `Session`,
-`Acquisition`, `Readout`, `Diagnostics`. `Digitizer` is all of them. What can be set up,
-looked at and histogrammed by its modules has `Parameters`, `Signals` and `Spectra`, too;
-a recorded run has not.
-`pixie_pipe.testing.digitizer_tests` holds the tests that every driver must pass.
+`Acquisition`, `Readout`, `Diagnostics`. `Digitizer` is all of them. Modules that can be
+set up, looked at and read out as spectra have `Parameters`, `Signals` and `Spectra`;
+a recorded run has not. `pixie_pipe.testing.digitizer_tests` holds the tests that every
+driver must pass.
 """
 
 from __future__ import annotations
@@ -156,6 +156,20 @@ class Diagnostics(Protocol):
 
     def statistics(self, module: int) -> Mapping[str, Any]:
         """Return plain numbers and texts of a module, among them ``words_read``.
+
+        These names are understood by what shows rates; a driver gives those that it
+        knows, all counted since the start of the run:
+
+        ``input_counts``
+            Pulses that the fast filter has seen, a list with a value for each channel.
+        ``output_counts``
+            Events that were accepted, a list.
+        ``live_time_s``
+            Time in which the fast filter could see pulses, in s, a list.
+        ``real_time_s``
+            Time since the start of the run in s, a list, or one number for all.
+        ``words_read``, ``words_dropped``
+            Words that were read, and that were lost because nobody had read them.
 
         Raises
         ------

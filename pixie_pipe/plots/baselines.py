@@ -25,7 +25,7 @@ _BINS: Final = 60
 
 
 def plot_baselines(
-    baselines: NDArray[Any],
+    baselines: NDArray[Any] | Sequence[NDArray[Any]],
     *,
     labels: Sequence[str] | None = None,
     title: str = "",
@@ -35,7 +35,7 @@ def plot_baselines(
     Parameters
     ----------
     baselines
-        Baselines in ADC units, shape (channels, values); nan is left out.
+        For each channel its baselines in ADC units, shape (values,); nan is left out.
     labels
         Names of the channels.
     title
@@ -49,11 +49,9 @@ def plot_baselines(
     MissingExtraError
         If matplotlib is not installed.
     """
-    values = np.asarray(baselines, np.float64)
-    if values.ndim != 2:
-        raise PlotError(
-            f"baselines have the shape {values.shape}, expected (channels, values)"
-        )
+    values = [np.asarray(channel, np.float64) for channel in baselines]
+    if any(channel.ndim != 1 for channel in values):
+        raise PlotError("expected one row of baselines for each channel")
     names = checked_labels(labels, len(values), "channels")
     rows, columns = grid_shape(len(values))
     figure = new_figure(3.2 * columns + (4 if columns == 1 else 2), 1.8 * rows + 1.2)
