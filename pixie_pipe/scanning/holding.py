@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
+_HELD: Final[tuple[int, ...]] = (signal.SIGINT, signal.SIGTERM)
+
 _PATIENCE: Final = 3
 """Whoever presses Ctrl-C so often means it."""
 
@@ -27,19 +29,19 @@ def held_signals() -> Iterator[None]:
             _hand_on(previous[number], number, frame)
 
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            previous[number] = signal.signal(number, hold)
+        for held in _HELD:
+            previous[held] = signal.signal(held, hold)
     except ValueError:
         yield
         return
     try:
         yield
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-        if came and len(came) < _PATIENCE:
-            number, frame = came[-1]
-            _hand_on(previous[number], number, frame)
+        for held, handler in previous.items():
+            signal.signal(held, handler)
+    # An error is on its way otherwise, which says more than the signal.
+    if came and len(came) < _PATIENCE:
+        _hand_on(previous[came[-1][0]], *came[-1])
 
 
 def _hand_on(

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from pixie_pipe.scanning.errors import ChoiceError
 from pixie_pipe.scanning.peaks import NO_PEAK, Peak, check_bins, measure_peak
 from pixie_pipe.scanning.signals import robust_noise
-from pixie_pipe.scanning.statistics import ModuleRates
+
+if TYPE_CHECKING:
+    from pixie_pipe.scanning.statistics import ModuleRates
 
 Value: TypeAlias = tuple[float, float]
 """A value and its standard error; nan is not known."""
@@ -59,11 +61,10 @@ class Observation:
     @property
     def peak(self) -> Peak:
         """The peak in the range, measured once."""
+        if self.spectrum is None:
+            return NO_PEAK
         if self._peak is None:
-            no_spectrum = self.spectrum is None
-            self._peak = (
-                NO_PEAK if no_spectrum else measure_peak(self.spectrum, self.bins)  # type: ignore[arg-type]
-            )
+            self._peak = measure_peak(self.spectrum, self.bins)
         return self._peak
 
 

@@ -51,10 +51,9 @@ class ScanResult:
         axes = " x ".join(
             f"{axis.parameter} ({len(axis.values)} values)" for axis in self.scan.axes
         )
-        state = "" if self.is_complete else " of "
-        count = f"{len(self.points)}{state}{'' if self.is_complete else len(self.scan)}"
         return (
-            f"<ScanResult: {', '.join(self.scan.measures)} over {axes}, {count} points, "
+            f"<ScanResult: {', '.join(self.scan.measures)} over {axes}, "
+            f"{len(self.points)} of {len(self.scan)} points, "
             f"{len(self.targets)} channels>"
         )
 

@@ -200,21 +200,38 @@ class _Scanner:
         self, controls: Controls, left_over: Sequence[Mapping[str, Any]]
     ) -> Iterator[None]:
         """Give back at the end what the values are now, or were before a crash."""
-        old = controls.read()
-        old |= _left_over(left_over, old)
+        now = controls.read()
+        old = now | _left_over(left_over, now)
         if self._file is not None:
-            self._file.add(
-                "begin", old_values=[_to_dict(*item) for item in old.items()]
-            )
+            kept = [_to_dict(place, value) for place, value in old.items()]
+            self._file.add("begin", old_values=kept)
         try:
             yield
-        finally:
-            with held_signals():
+        except BaseException as error:
+            self._give_back(controls, old, error)
+            raise
+        self._give_back(controls, old)
+
+    def _give_back(
+        self,
+        controls: Controls,
+        old: Mapping[Place, float],
+        reason: BaseException | None = None,
+    ) -> None:
+        with held_signals():
+            try:
                 # A run that goes on would refuse the old values.
                 self._digitizer.stop_run()
                 controls.restore(old)
-                if self._file is not None:
-                    self._file.add("end", complete=self._result.is_complete)
+            except RestoreError as error:
+                if reason is None:
+                    raise
+                ending = f"{type(reason).__name__} {reason}".rstrip()
+                raise RestoreError(
+                    f"{error}\nThe scan was ended by: {ending}"
+                ) from reason
+            if self._file is not None:
+                self._file.add("end", complete=self._result.is_complete)
 
     def _measure(
         self, controls: Controls, number: int, values: tuple[float, ...]
