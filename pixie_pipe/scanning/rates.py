@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -180,7 +180,7 @@ def watch_rates(
     channels: ChannelChoice = None,
     kind: RunKind = "list",
     pace: Pace = REAL_TIME,
-) -> Iterator[Rates]:
+) -> Generator[Rates, None, None]:
     """Yield the rates of channels again and again.
 
     A run is started, and ended when the generator is closed. Data are read, as in a

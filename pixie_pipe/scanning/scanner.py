@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pixie_pipe.drivers.digitizer import DriverError
 from pixie_pipe.scanning.controls import Controls, Place
 from pixie_pipe.scanning.definition import Scan, make_axes
+from pixie_pipe.scanning.errors import RestoreError
 from pixie_pipe.scanning.holding import held_signals
 from pixie_pipe.scanning.measures import Need, Observation, find_measure
 from pixie_pipe.scanning.result import ScanResult, definition_of
@@ -220,9 +221,11 @@ class _Scanner:
     ) -> None:
         with held_signals():
             try:
-                # A run that goes on would refuse the old values.
-                self._digitizer.stop_run()
-                controls.restore(old)
+                try:
+                    # A run that goes on would refuse the old values.
+                    self._digitizer.stop_run()
+                finally:
+                    controls.restore(old)
             except RestoreError as error:
                 if reason is None:
                     raise
