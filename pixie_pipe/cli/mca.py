@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -43,6 +44,8 @@ def mca(
 
     The modules fill them by themselves; no list-mode data are taken. Peaks are
     measured without a fit: the width is that at half height.
+
+    Numbers in brackets are the standard error of the last digits.
 
     Example: pixie-pipe mca 60 --driver simulated --channels 0-3 -o co60.png
     -o co60.csv
@@ -157,8 +160,14 @@ def _peak_cells(peak: Peak | None) -> list[str]:
         return ["none", "", "", ""]
     percent = f"{100 * peak.width / peak.position:.2f}" if peak.position > 0 else "?"
     return [
-        f"{peak.position:.1f} +- {peak.position_error:.1f}",
-        f"{peak.width:.1f} +- {peak.width_error:.1f}",
+        _measured(peak.position, peak.position_error),
+        _measured(peak.width, peak.width_error),
         percent,
-        f"{peak.counts:.0f} +- {peak.counts_error:.0f}",
+        _measured(peak.counts, peak.counts_error),
     ]
+
+
+def _measured(value: float, error: float) -> str:
+    """Return a value and the error of its last digits: ``1332.51(24)``."""
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{digits}f}({error * 10**digits:.0f})"

@@ -57,16 +57,16 @@ def _to_dict(number: int, module: ModuleInfo) -> dict[str, Any]:
 
 
 _COLUMNS = (
-    "Module",
+    "",
     "Name",
     "Crate",
     "Slot",
     "MSPS",
     "Bits",
     "Revision",
-    "Hardware",
+    "HW",
     "Serial",
-    "Channels",
+    "Ch",
     "Layout",
 )
 
@@ -80,8 +80,8 @@ def _print(found: Sequence[ModuleInfo]) -> None:
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title in _COLUMNS:
-        is_text = title in {"Name", "Hardware", "Layout"}
-        table.add_column(title, justify="left" if is_text else "right")
+        is_text = title in {"Name", "HW", "Layout"}
+        table.add_column(title, justify="left" if is_text else "right", overflow="fold")
     for number, module in enumerate(found):
         values = _to_dict(number, module).values()
         table.add_row(*("?" if value is None else str(value) for value in values))

@@ -206,7 +206,7 @@ MEASURES: Final = {
         ),
         Measure(
             name="resolution",
-            label="Resolution, FWHM over position",
+            label="Resolution, FWHM / position",
             unit="%",
             need=Need.SPECTRUM,
             of=_resolution,

@@ -199,7 +199,7 @@ class ScanResult:
                 x_label=self.scan.axes[0].parameter,
                 y_label=what.axis_label,
                 labels=names,
-                title=f"{what.label} over {self.scan.axes[0].parameter}",
+                title=f"Scan of {self.scan.axes[0].parameter}",
             )
         else:
             first, second = self.scan.axes
@@ -211,7 +211,7 @@ class ScanResult:
                 y_label=first.parameter,
                 value_label=what.axis_label,
                 labels=names,
-                title=what.label,
+                title=f"Scan of {first.parameter} and {second.parameter}",
             )
         if path is not None:
             save(figure, path, force=force)
