@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pixie_pipe.scanning import Pace
+from pixie_pipe.scanning import Pace, scan
 from tests.support.drivers.fake_crate import FakeCrateDigitizer
 
 
@@ -28,3 +28,19 @@ def pace():
         now[0] += seconds
 
     return Pace(clock=clock, sleep=sleep)
+
+
+@pytest.fixture
+def run(crate, pace):
+    def run(*arguments, **options):
+        return scan(crate, *arguments, **{"channels": [0, 1], "pace": pace, **options})
+
+    return run
+
+
+@pytest.fixture
+def untouched(crate):
+    """Check at the end that all parameters have their old values."""
+    before = dict(crate.values)
+    yield
+    assert crate.values == before

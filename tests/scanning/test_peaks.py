@@ -31,7 +31,9 @@ def test_an_exact_peak_is_measured_exactly(width, background):
     peak = measure_peak(expected, (0, 600))
     assert peak.position == pytest.approx(300.4, abs=0.01)
     # A bin is one wide, which adds to narrow peaks.
-    assert peak.width == pytest.approx(math.hypot(width, 2.3548 / math.sqrt(12)), rel=0.02)
+    assert peak.width == pytest.approx(
+        math.hypot(width, 2.3548 / math.sqrt(12)), rel=0.02
+    )
     assert peak.counts == pytest.approx(1e6, rel=0.005)
 
 
@@ -79,7 +81,7 @@ def test_all_lines_of_a_spectrum_are_found():
     slope = 200 * np.exp(-np.arange(32768) / 3000.0)
     counts = np.random.default_rng(3).poisson(gaussian(32768, lines, 0.2) + slope)
     found = find_peaks(counts)
-    assert [round(peak.position, -1) for peak in found][0] == 3000
+    assert found[0].position == pytest.approx(3000, abs=1)
     by_position = sorted(found, key=lambda peak: peak.position)
     assert len(by_position) == len(lines)
     for peak, (position, width, area) in zip(by_position, lines, strict=True):

@@ -59,11 +59,17 @@ class FakeCrateDigitizer:
     """Two modules of four channels; every third trace holds a pulse."""
 
     def __init__(
-        self, modules: int = 2, channels: int = 4, pulse_every: int = 3, lasts_s=None
+        self,
+        modules: int = 2,
+        channels: int = 4,
+        pulse_every: int = 3,
+        lasts_s=None,
+        serial: int = 1000,
     ):
         self._shape = (modules, channels)
         self._pulse_every = pulse_every
         self._lasts_s = lasts_s
+        self._serial = serial
         self._is_open = False
         self._until: float | None = None
         self._run_s = 0.0
@@ -88,7 +94,15 @@ class FakeCrateDigitizer:
         layout = Layout.find(250, 34688)
         return tuple(
             ModuleInfo(
-                0, 2 + number, 250, 34688, "", layout, self._shape[1], 14, 1000 + number
+                0,
+                2 + number,
+                250,
+                34688,
+                "",
+                layout,
+                self._shape[1],
+                14,
+                self._serial + number,
             )
             for number in range(self._shape[0])
         )
