@@ -130,6 +130,7 @@ def test_filters_stand_below_their_trace(trace):
         trigger_us=trigger * 0.004,
         energy_us=(trigger + 60) * 0.004,
     )
+    assert curves.energy is not None
     # The trigger comes within the rise time, and the energy is the height.
     assert 200 <= trigger < 200 + FAST_LENGTH
     assert curves.energy.max() == pytest.approx(400, abs=1)
@@ -142,6 +143,7 @@ def test_filters_stand_below_their_trace(trace):
         (cfd_axes, curves.cfd),
         (energy_axes, curves.energy),
     ):
+        assert expected is not None
         np.testing.assert_allclose(axes.lines[0].get_ydata(), expected)
         lines = {line.get_label(): line for line in axes.lines}
         assert lines["trigger"].get_xdata()[0] == pytest.approx(trigger * 0.004)

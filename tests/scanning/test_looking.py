@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,11 +29,16 @@ from tests.support.drivers import fake_crate
 class Bare:
     """A driver that has only what each must have."""
 
+    is_running = False
+
     def __init__(self, crate):
         for name in ("modules", "read", "statistics", "start_run", "stop_run"):
             setattr(self, name, getattr(crate, name))
 
-    is_running = False
+
+@pytest.fixture
+def bare(crate) -> Any:
+    return Bare(crate)
 
 
 def test_all_channels_are_chosen_without_a_choice(crate):
@@ -257,14 +263,14 @@ def test_decay_times(crate, tmp_path):
         ),
     ],
 )
-def test_a_driver_without_a_part_says_so(crate, function, part):
+def test_a_driver_without_a_part_says_so(bare, function, part):
     with pytest.raises(DriverError, match=f"Bare cannot .* lacks the part {part}"):
-        function(Bare(crate))
+        function(bare)
 
 
-def test_rates_with_spectra_need_them(crate):
+def test_rates_with_spectra_need_them(bare):
     with pytest.raises(DriverError, match="lacks the part Spectra"):
-        next(scanning.watch_rates(Bare(crate), kind="mca"))
+        next(scanning.watch_rates(bare, kind="mca"))
 
 
 def test_the_package_shows_what_it_has():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -135,11 +136,13 @@ def test_the_end_of_the_run_ends_the_readings(pace):
     assert readings[-1].output_hz[0] > 0
 
 
-def test_wrong_times_and_channels(crate):
-    for arguments in ({"every_s": 0}, {"seconds": -1}, {"channels": 9}, {"modules": 2}):
-        with pytest.raises(ChoiceError):
-            next(watch_rates(crate, **arguments))
-        assert not crate.is_running
+@pytest.mark.parametrize(
+    "arguments", [{"every_s": 0}, {"seconds": -1}, {"channels": 9}, {"modules": 2}]
+)
+def test_wrong_times_and_channels(crate, arguments: dict[str, Any]):
+    with pytest.raises(ChoiceError):
+        next(watch_rates(crate, **arguments))
+    assert not crate.is_running
 
 
 def test_a_history_of_rates(crate, pace, tmp_path):

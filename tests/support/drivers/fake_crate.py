@@ -1,6 +1,6 @@
 """A driver for tests of what looks at modules: small, and the same at every time.
 
-Its time is its own: each look at `is_running` is a tenth of a second later. Rates
+Its time is its own: each look at `is_running` is half a second later. Rates
 follow from the threshold, peaks and noise from the rise time of the energy filter, by
 formulas that the tests know.
 """
@@ -16,7 +16,7 @@ from pixie_pipe.listmode import Layout
 
 BINS = 4096
 SAMPLES = 1000
-STEP_S = 0.1
+STEP_S = 0.5
 PULSE_AT = 300
 PULSE_HEIGHT = 800.0
 PULSE_TAU = 150.0
