@@ -15,12 +15,17 @@ from pixie_pipe.cli.console import console
 from pixie_pipe.cli.convert import convert
 from pixie_pipe.cli.inspect import inspect
 from pixie_pipe.cli.layouts import layouts
+from pixie_pipe.cli.mca import mca
+from pixie_pipe.cli.modules import modules
 from pixie_pipe.cli.plugins import plugins
+from pixie_pipe.cli.rates import rates
 from pixie_pipe.cli.replay import replay
 from pixie_pipe.cli.run import run as run_pipeline
 from pixie_pipe.cli.runs import make_app as make_runs
 from pixie_pipe.cli.sample import sample
+from pixie_pipe.cli.scan import scan
 from pixie_pipe.cli.schema import schema
+from pixie_pipe.cli.scope import scope
 from pixie_pipe.cli.tasks import tasks
 from pixie_pipe.cli.usage import UsageError
 
@@ -54,6 +59,13 @@ def run(tokens: Sequence[str]) -> None:
     app.command(replay, usage=_usage("replay CONFIG FILES... [OPTIONS]"))
     app.command(make_runs())
     app.command(console, usage=_usage("console [CONFIG] [OPTIONS]"))
+    app.command(modules, usage=_usage("modules [OPTIONS]"))
+    app.command(scope, usage=_usage("scope [OPTIONS]"))
+    app.command(mca, usage=_usage("mca SECONDS [OPTIONS]"))
+    app.command(rates, usage=_usage("rates [OPTIONS]"))
+    app.command(
+        scan, usage=_usage("scan PARAMETER VALUES [PARAMETER2 VALUES2] [OPTIONS]")
+    )
     app.command(check, usage=_usage("check CONFIG [OPTIONS]"))
     app.command(tasks, usage=_usage("tasks [NAMES...] [OPTIONS]"))
     app.command(plugins, usage=_usage("plugins [OPTIONS]"))
@@ -136,4 +148,5 @@ _LIBRARIES = (
     "pyarrow",
     "pandas",
     "awkward",
+    "matplotlib",
 )

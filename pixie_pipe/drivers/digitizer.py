@@ -185,6 +185,20 @@ class Diagnostics(Protocol):
     def statistics(self, module: int) -> Mapping[str, Any]:
         """Return plain numbers and texts of a module, among them ``words_read``.
 
+        These names are understood by what shows rates; a driver gives those that it
+        knows, all counted since the start of the run:
+
+        ``input_counts``
+            Pulses that the fast filter has seen, a list with a value for each channel.
+        ``output_counts``
+            Events that were accepted, a list.
+        ``live_time_s``
+            Time in which the fast filter could see pulses, in s, a list.
+        ``real_time_s``
+            Time since the start of the run in s, a list, or one number for all.
+        ``words_read``, ``words_dropped``
+            Words that were read, and that were lost because nobody had read them.
+
         Raises
         ------
         DriverError

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pixie_pipe import drivers
 from pixie_pipe.cli import main
+
+DRIVERS = Path(__file__).parents[1] / "support" / "drivers"
 
 MODULE = ("--frequency", "500", "--revision", "34688")
 
@@ -66,3 +69,11 @@ def run_process(command):
         )
 
     return run_process
+
+
+@pytest.fixture
+def crate(monkeypatch):
+    """Return the options that name the crate of tests/support/drivers."""
+    monkeypatch.setattr(drivers, "__path__", list(drivers.__path__))
+    monkeypatch.delitem(sys.modules, "pixie_pipe.drivers.fake_crate", raising=False)
+    return ("--driver", "fake_crate", "--driver-path", DRIVERS)

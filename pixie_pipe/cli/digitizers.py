@@ -1,0 +1,268 @@
+"""Options that say which digitizer is meant, which channels, and where results go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from cyclopts import Parameter
+
+from pixie_pipe.cli.plans import TaskPath
+from pixie_pipe.cli.usage import UsageError
+
+if TYPE_CHECKING:
+    from pixie_pipe.drivers.digitizer import Digitizer
+    from pixie_pipe.pipeline.plan import PlannedTask
+
+PICTURES: Final = (".png", ".svg", ".pdf")
+"""Endings of plots."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class DriverOptions:
+    """Which digitizer is meant."""
+
+    driver: Annotated[
+        str | None,
+        Parameter(
+            name=("--driver", "-d"),
+            help="Name of the driver: simulated, xia, recorded, or one of your own.",
+            show_default=False,
+        ),
+    ] = None
+    option: Annotated[
+        tuple[str, ...],
+        Parameter(
+            name="--option",
+            help="Option of the driver, KEY=VALUE. May be repeated.",
+            negative="",
+            show_default=False,
+        ),
+    ] = ()
+    driver_path: Annotated[
+        tuple[Path, ...],
+        Parameter(
+            name="--driver-path",
+            help="Directory with files of other drivers. May be repeated.",
+            negative="",
+            show_default=False,
+        ),
+    ] = ()
+    config: Annotated[
+        Path | None,
+        Parameter(
+            name=("--config", "-c"),
+            help="Take driver and options from the TakeData task of a YAML file.",
+            show_default=False,
+        ),
+    ] = None
+    task: Annotated[
+        str | None,
+        Parameter(help="Which task, if it has several.", show_default=False),
+    ] = None
+    task_path: TaskPath = ()
+
+    @contextmanager
+    def opened(self) -> Iterator[Digitizer]:
+        """Yield the digitizer, opened; it is closed at the end.
+
+        Raises
+        ------
+        UsageError
+            If it is not clear which one is meant, or there is no such driver.
+        PixiePipeError
+            If it cannot be opened.
+        """
+        with self._make() as digitizer:
+            yield digitizer
+
+    def _make(self) -> Digitizer:
+        from pixie_pipe.drivers import (
+            DriverNotFoundError,
+            add_search_path,
+            find_driver,
+        )
+
+        name, options, directories = self._chosen()
+        try:
+            add_search_path(directories)
+            if name is None:
+                raise UsageError(_which_driver())
+            kind = find_driver(name)
+        except DriverNotFoundError as error:
+            raise UsageError(str(error)) from error
+        try:
+            return kind(**options)
+        except (TypeError, ValueError) as error:
+            given = ", ".join(options) or "none"
+            raise UsageError(
+                f"the driver {name} cannot be made with the options {given}: {error}; "
+                f"see the parameters of {kind.__name__}"
+            ) from error
+
+    def _chosen(self) -> tuple[str | None, dict[str, Any], list[Path]]:
+        """Return the name of the driver, its options, and where drivers are."""
+        given = dict(map(_option, self.option))
+        if self.config is None:
+            if self.task is not None:
+                raise UsageError("--task goes with --config")
+            return self.driver, given, list(self.driver_path)
+        if self.driver is not None:
+            raise UsageError("--driver and --config both name a driver; give one")
+        parameters = self._planned(self.config).parameters
+        directories = [Path(one) for one in parameters.get("driver_path") or ()]
+        options = {**(parameters.get("options") or {}), **given}
+        name = parameters.get("driver") or "recorded"
+        return name, options, [*directories, *self.driver_path]
+
+    def _planned(self, config: Path) -> PlannedTask:
+        from pixie_pipe.pipeline.plan import load_plan
+
+        tasks = {
+            task.name: task
+            for task in load_plan(config, task_path=self.task_path).tasks
+            if {"driver", "options"} <= task.kind.parameters.keys()
+        }
+        if self.task is not None and self.task in tasks:
+            return tasks[self.task]
+        if len(tasks) == 1 and self.task is None:
+            return next(iter(tasks.values()))
+        if not tasks:
+            raise UsageError(f"{config}: no task in it has a driver; give --driver")
+        wrong = "" if self.task is None else f"{self.task!r} is none of them; "
+        raise UsageError(
+            f"{config}: tasks with a driver are {', '.join(tasks)}; {wrong}choose one "
+            f"with --task"
+        )
+
+
+def _which_driver() -> str:
+    from pixie_pipe.drivers import known_drivers
+
+    return (
+        f"which digitizer? Give --driver NAME (known: {', '.join(known_drivers())}) "
+        f"or --config FILE"
+    )
+
+
+def _option(text: str) -> tuple[str, Any]:
+    from pixie_pipe.config.errors import ConfigError
+    from pixie_pipe.config.yaml_lines import read_yaml
+
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--option {text}: expected KEY=VALUE")
+    if not value.strip():
+        return key, None
+    try:
+        return key, read_yaml(value, Path("value")).value
+    except ConfigError as error:
+        raise UsageError(f"--option {text}: {error}") from error
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ChannelOptions:
+    """Which channels are meant."""
+
+    modules: Annotated[
+        str | None,
+        Parameter(
+            name=("--modules", "--module", "-m"),
+            help="Modules by number or name: 0, 0,2 or c0-s02; by default all.",
+            show_default=False,
+        ),
+    ] = None
+    channels: Annotated[
+        str | None,
+        Parameter(
+            name=("--channels", "--channel", "-n"),
+            help="Channels of these modules: 3 or 0,4-7; by default all.",
+            show_default=False,
+        ),
+    ] = None
+
+    def chosen(self) -> dict[str, Any]:
+        """Return modules and channels as the functions take them.
+
+        Raises
+        ------
+        ChoiceError
+            If a text names no channels.
+        """
+        from pixie_pipe.scanning import parse_numbers
+
+        modules = None
+        if self.modules is not None:
+            modules = [name.strip() for name in self.modules.split(",")]
+        channels = None if self.channels is None else parse_numbers(self.channels)
+        return {"modules": modules, "channels": channels}
+
+
+@contextmanager
+def choices_as_usage() -> Iterator[None]:
+    """Tell of wrong choices as of other wrong arguments.
+
+    Raises
+    ------
+    UsageError
+        In place of a `ChoiceError`.
+    """
+    from pixie_pipe.scanning import ChoiceError
+
+    try:
+        yield
+    except ChoiceError as error:
+        raise UsageError(str(error)) from error
+
+
+def check_outputs(
+    paths: Sequence[Path], data: Mapping[str, str], *, force: bool
+) -> None:
+    """Refuse files that cannot be written, before anything is measured.
+
+    Parameters
+    ----------
+    paths
+        The files.
+    data
+        Endings of files with numbers, and what they are; `PICTURES` are allowed, too.
+    force
+        Whether a file may be replaced.
+
+    Raises
+    ------
+    UsageError
+        If an ending is unknown, or a directory does not exist.
+    OutputExistsError
+        If a file exists.
+    MissingExtraError
+        If there is to be a plot, and matplotlib is missing.
+    """
+    for path in paths:
+        suffix = path.suffix.lower()
+        if suffix not in {*PICTURES, *data}:
+            kinds = [
+                *PICTURES,
+                *(f"{ending} ({what})" for ending, what in data.items()),
+            ]
+            raise UsageError(f"{path}: expected a name that ends in {', '.join(kinds)}")
+        if not path.parent.is_dir():
+            raise UsageError(f"{path}: the directory {path.parent} does not exist")
+        if path.exists() and not force:
+            from pixie_pipe.storage.atomic import OutputExistsError
+
+            raise OutputExistsError(path)
+        if suffix in PICTURES:
+            from pixie_pipe.plots import require
+
+            require()
+
+
+def is_picture(path: Path) -> bool:
+    """Tell whether a file is a plot."""
+    return path.suffix.lower() in PICTURES

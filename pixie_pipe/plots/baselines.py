@@ -1,0 +1,81 @@
+"""Histograms of baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixie_pipe.plots.figures import (
+    COLOURS,
+    PlotError,
+    add_title,
+    checked_labels,
+    grid_shape,
+    new_figure,
+    tidy,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_BINS: Final = 60
+
+
+def plot_baselines(
+    baselines: NDArray[Any] | Sequence[NDArray[Any]],
+    *,
+    labels: Sequence[str] | None = None,
+    title: str = "",
+) -> Figure:
+    """Draw a histogram of the baselines of each channel, with axes of its own.
+
+    Parameters
+    ----------
+    baselines
+        For each channel its baselines in ADC units, shape (values,); nan is left out.
+    labels
+        Names of the channels.
+    title
+        Title of the picture.
+
+    Raises
+    ------
+    PlotError
+        If the arguments do not go together, or there are more channels than can be
+        read.
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    values = [np.asarray(channel, np.float64) for channel in baselines]
+    if any(channel.ndim != 1 for channel in values):
+        raise PlotError("expected one row of baselines for each channel")
+    names = checked_labels(labels, len(values), "channels")
+    rows, columns = grid_shape(len(values))
+    figure = new_figure(3.2 * columns + (4 if columns == 1 else 2), 1.8 * rows + 1.2)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for number, axes in enumerate(grid):
+        if number >= len(values):
+            axes.remove()
+            continue
+        finite = values[number][np.isfinite(values[number])]
+        heights, edges = np.histogram(finite, _BINS)
+        axes.stairs(heights, edges, color=COLOURS[0], fill=True, alpha=0.75)
+        axes.set_title(_heading(names[number], finite), fontsize="medium", loc="left")
+        axes.ticklabel_format(axis="x", useOffset=False)
+        axes.locator_params(axis="x", nbins=5)
+        if number % columns == 0:
+            axes.set_ylabel("Baselines")
+        if number + columns >= len(values):
+            axes.set_xlabel("Baseline (ADC units)")
+        tidy(axes)
+    add_title(figure, title)
+    return figure
+
+
+def _heading(name: str, values: NDArray[np.float64]) -> str:
+    if values.size == 0:
+        return f"{name}: none"
+    return f"{name}: {np.mean(values):.1f}, σ {np.std(values):.2f}"
