@@ -101,7 +101,7 @@ def mca(
         for row in range(len(spectra.targets))
     ]
     if json:
-        from pixie_pipe.cli.plan_report import write_json
+        from pixie_pipe.cli.output import write_json
 
         write_json(_to_dict(spectra, found))
     else:

@@ -33,7 +33,7 @@ def modules(
     with (driver or DriverOptions()).opened() as digitizer:
         found = list(digitizer.modules)
     if json:
-        from pixie_pipe.cli.plan_report import write_json
+        from pixie_pipe.cli.output import write_json
 
         write_json({"format": 1, "modules": [*map(_to_dict, range(len(found)), found)]})
     else:

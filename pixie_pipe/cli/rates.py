@@ -97,7 +97,7 @@ def rates(
 def _shown(*, json: bool) -> Iterator[Callable[[Rates], None]]:
     """Yield what shows a reading: as a live table, a table each, or JSON."""
     if json:
-        from pixie_pipe.cli.plan_report import write_json
+        from pixie_pipe.cli.output import write_json
 
         def write(reading: Rates) -> None:
             write_json(reading.to_dict())

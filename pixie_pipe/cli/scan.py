@@ -211,7 +211,7 @@ def _progress(*, quiet: bool) -> Iterator[Progress | None]:
 
 
 def _write_json(result: ScanResult) -> None:
-    from pixie_pipe.cli.plan_report import write_json
+    from pixie_pipe.cli.output import write_json
 
     write_json(
         {

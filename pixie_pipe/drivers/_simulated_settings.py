@@ -86,13 +86,13 @@ class SimulatedSettings:
         """Give a value to a parameter of a channel, from the next run on."""
         self._with(module, lambda it, at: it.write_channel(name, value, at, channel))
 
-    def read_module(self, name: str, module: int) -> float:
+    def read_module(self, name: str, module: int) -> int:
         """Return a parameter of a module; see `Parameters`."""
         return self._with(module, lambda it, at: it.read_module(name, at))
 
-    def write_module(self, name: str, value: float, module: int) -> None:
+    def write_module(self, name: str, value: int, module: int) -> None:
         """Give a value to a parameter of a module, from the next run on."""
-        self._with(module, lambda it, at: it.write_module(name, int(value), at))
+        self._with(module, lambda it, at: it.write_module(name, value, at))
 
     def _with(
         self, module: int, action: Callable[[SettingsAccess, int], Value]

@@ -89,7 +89,7 @@ class XiaControls(XiaSession):
         with crate.lock:
             Parameters(crate).write_channel(name, value, module, channel)
 
-    def read_module(self, name: str, module: int) -> float:
+    def read_module(self, name: str, module: int) -> int:
         """Return a parameter of a module, a word of 32 bits.
 
         Parameters
@@ -110,7 +110,7 @@ class XiaControls(XiaSession):
         with crate.lock:
             return Parameters(crate).read_module(name, module)
 
-    def write_module(self, name: str, value: float, module: int) -> None:
+    def write_module(self, name: str, value: int, module: int) -> None:
         """Set a parameter of a module.
 
         ``SYNCH_WAIT``, ``IN_SYNCH`` and ``HOST_RT_PRESET`` are set in all modules,

@@ -231,14 +231,14 @@ class Parameters(Protocol):
             As for `read_channel`, or if the value is refused.
         """
 
-    def read_module(self, name: str, module: int) -> float:
+    def read_module(self, name: str, module: int) -> int:
         """Return a parameter of a module, a word of 32 bits.
 
         As in XIA's library, ``HOST_RT_PRESET`` is the bits of a float. Errors as for
         `read_channel`.
         """
 
-    def write_module(self, name: str, value: float, module: int) -> None:
+    def write_module(self, name: str, value: int, module: int) -> None:
         """Give a value to a parameter of a module; errors as for `write_channel`."""
 
     def save_settings(

@@ -414,7 +414,7 @@ class _Planner:
         if key == "modules" and parameter.type is list:
             return self._modules(place, checked or ())
         base = self._problems.directory(place)
-        if key == "file" and isinstance(checked, str) and checked:
+        if key in ("file", "settings") and isinstance(checked, str) and checked:
             return absolute(base, checked)
         if key == "files" and isinstance(checked, list):
             return [absolute(base, name) for name in checked]

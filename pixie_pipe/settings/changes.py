@@ -93,6 +93,11 @@ class Changes(Sequence[Change]):
     def __iter__(self) -> Iterator[Change]:
         return iter(self._changes)
 
+    @property
+    def is_as_asked(self) -> bool:
+        """Whether every value became what was asked for."""
+        return all(change.outcome is Outcome.AS_ASKED for change in self)
+
     def select(self, outcome: Outcome) -> list[Change]:
         """Return the changes with one outcome."""
         return [change for change in self if change.outcome is outcome]

@@ -51,6 +51,17 @@ class TakeData(Task):
     parameters: ClassVar[Mapping[str, Parameter]] = {
         "driver": Parameter("recorded", "Name of the driver"),
         "options": Parameter({}, "Options of the driver"),
+        "settings": Parameter(
+            None,
+            "Settings file (XIA's JSON) that is loaded before each run",
+            type=str,
+        ),
+        "setup": Parameter(
+            [],
+            "Settings that are applied before each run: values by XIA's names, with "
+            "`modules` and `channels` that say where",
+            items=dict,
+        ),
         "driver_path": Parameter(
             [], "Directories with files of other drivers", items=str
         ),
@@ -88,6 +99,7 @@ class TakeData(Task):
         from pixie_pipe.tasks._outgoing_streams import OutgoingStreams
 
         digitizer = self._digitizer or self._open_session()
+        self._set_up(digitizer)
         modules = list(digitizer.modules)
         self._streams = OutgoingStreams(
             self,
@@ -212,6 +224,25 @@ class TakeData(Task):
         digitizer.open()
         self._digitizer = digitizer
         return digitizer
+
+    def _set_up(self, digitizer: Digitizer) -> None:
+        """Give the modules their settings, and keep with the run what they have."""
+        from pathlib import Path
+
+        from pixie_pipe.drivers.digitizer import Parameters
+
+        config = self.config
+        if config.settings or config.setup:
+            from pixie_pipe.crate import set_up
+            from pixie_pipe.scanning.targets import parameters_of
+
+            if config.settings:
+                parameters_of(digitizer, "load settings").load_settings(config.settings)
+            for changes in set_up(digitizer, config.setup):
+                if not changes.is_as_asked:
+                    self.print(f"not all settings are as asked for:\n{changes}")
+        if self.run_directory and isinstance(digitizer, Parameters):
+            digitizer.save_settings(Path(self.run_directory) / "settings-start.json")
 
     def _close_session(self) -> None:
         digitizer, self._digitizer = self._digitizer, None
