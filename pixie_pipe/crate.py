@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from pixie_pipe.drivers import add_search_path, find_driver
+from pixie_pipe.drivers.digitizer import DriverError, SettingsFiles
 from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.scanning.targets import (
     ChannelChoice,
@@ -88,6 +89,22 @@ def set_up(digitizer: Digitizer, entries: Sequence[Mapping[str, Any]]) -> list[C
         except PixiePipeError as error:
             raise SetupError(f"setup[{number}]: {error}") from error
     return done
+
+
+def settings_files_of(digitizer: Digitizer, needed_for: str) -> SettingsFiles:
+    """Return what keeps the settings of modules in files.
+
+    Raises
+    ------
+    DriverError
+        If the driver has not got it.
+    """
+    if isinstance(digitizer, SettingsFiles):
+        return digitizer
+    raise DriverError(
+        f"{type(digitizer).__name__} cannot {needed_for}: this driver lacks the part "
+        f"SettingsFiles of the protocol (see pixie_pipe.drivers.digitizer)"
+    )
 
 
 def _apply(
@@ -313,7 +330,9 @@ class Crate:
         self, path: str | os.PathLike[str], *, force: bool = False
     ) -> None:
         """Write all settings to a file, in XIA's form (JSON)."""
-        parameters_of(self.digitizer, "save settings").save_settings(path, force=force)
+        settings_files_of(self.digitizer, "save settings").save_settings(
+            path, force=force
+        )
 
     def load_settings(
         self,
@@ -324,7 +343,7 @@ class Crate:
         """Set the modules to what a file has, or settings, by slot and serial."""
         from pixie_pipe.settings import CrateSettings, write_json
 
-        target = parameters_of(self.digitizer, "load settings")
+        target = settings_files_of(self.digitizer, "load settings")
         if not isinstance(settings, CrateSettings):
             target.load_settings(settings, ignore_serials=ignore_serials)
             return

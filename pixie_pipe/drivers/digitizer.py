@@ -2,9 +2,9 @@
 
 The protocol is made of parts, each of which a caller can ask for alone: `Session`,
 `Acquisition`, `Readout`, `Diagnostics`. `Digitizer` is all of them. Modules that can be
-set up, looked at and read out as spectra have `Parameters`, `Signals` and `Spectra`;
-a recorded run has not. `pixie_pipe.testing.digitizer_tests` holds the tests that every
-driver must pass.
+set up, looked at and read out as spectra have `Parameters`, `SettingsFiles`, `Signals`
+and `Spectra`; a recorded run has not. `pixie_pipe.testing.digitizer_tests` holds the
+tests that every driver must pass.
 """
 
 from __future__ import annotations
@@ -240,6 +240,11 @@ class Parameters(Protocol):
 
     def write_module(self, name: str, value: int, module: int) -> None:
         """Give a value to a parameter of a module; errors as for `write_channel`."""
+
+
+@runtime_checkable
+class SettingsFiles(Protocol):
+    """All settings of all modules, as files of XIA's form (JSON)."""
 
     def save_settings(
         self, path: str | os.PathLike[str], *, force: bool = False

@@ -193,7 +193,7 @@ class Controls:
 
     def _write(self, place: Place, value: float) -> None:
         if place.channel is None:
-            self._part.write_module(place.parameter, value, place.module)
+            self._part.write_module(place.parameter, round(value), place.module)
         else:
             self._part.write_channel(
                 place.parameter, value, place.module, place.channel

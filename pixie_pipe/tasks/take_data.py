@@ -229,19 +229,20 @@ class TakeData(Task):
         """Give the modules their settings, and keep with the run what they have."""
         from pathlib import Path
 
-        from pixie_pipe.drivers.digitizer import Parameters
+        from pixie_pipe.drivers.digitizer import SettingsFiles
 
         config = self.config
-        if config.settings or config.setup:
-            from pixie_pipe.crate import set_up
-            from pixie_pipe.scanning.targets import parameters_of
+        if config.settings:
+            from pixie_pipe.crate import settings_files_of
 
-            if config.settings:
-                parameters_of(digitizer, "load settings").load_settings(config.settings)
+            settings_files_of(digitizer, "load settings").load_settings(config.settings)
+        if config.setup:
+            from pixie_pipe.crate import set_up
+
             for changes in set_up(digitizer, config.setup):
                 if not changes.is_as_asked:
                     self.print(f"not all settings are as asked for:\n{changes}")
-        if self.run_directory and isinstance(digitizer, Parameters):
+        if self.run_directory and isinstance(digitizer, SettingsFiles):
             digitizer.save_settings(Path(self.run_directory) / "settings-start.json")
 
     def _close_session(self) -> None:
