@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -16,9 +16,6 @@ from pixie_pipe.cli.usage import UsageError
 if TYPE_CHECKING:
     from pixie_pipe.drivers.digitizer import Digitizer
     from pixie_pipe.pipeline.plan import PlannedTask
-
-PICTURES: Final = (".png", ".svg", ".pdf")
-"""Endings of plots."""
 
 
 @Parameter(name="*")
@@ -230,7 +227,8 @@ def check_outputs(
     paths
         The files.
     data
-        Endings of files with numbers, and what they are; `PICTURES` are allowed, too.
+        Endings of files with numbers, and what they are; those of plots are allowed,
+        too.
     force
         Whether a file may be replaced.
 
@@ -243,11 +241,13 @@ def check_outputs(
     MissingExtraError
         If there is to be a plot, and matplotlib is missing.
     """
+    from pixie_pipe.plots import FORMATS, require
+
     for path in paths:
         suffix = path.suffix.lower()
-        if suffix not in {*PICTURES, *data}:
+        if suffix not in {*FORMATS, *data}:
             kinds = [
-                *PICTURES,
+                *FORMATS,
                 *(f"{ending} ({what})" for ending, what in data.items()),
             ]
             raise UsageError(f"{path}: expected a name that ends in {', '.join(kinds)}")
@@ -257,12 +257,12 @@ def check_outputs(
             from pixie_pipe.storage.atomic import OutputExistsError
 
             raise OutputExistsError(path)
-        if suffix in PICTURES:
-            from pixie_pipe.plots import require
-
+        if suffix in FORMATS:
             require()
 
 
 def is_picture(path: Path) -> bool:
     """Tell whether a file is a plot."""
-    return path.suffix.lower() in PICTURES
+    from pixie_pipe.plots import FORMATS
+
+    return path.suffix.lower() in FORMATS

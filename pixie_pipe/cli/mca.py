@@ -84,7 +84,18 @@ def mca(
             )
         if chosen is not None:
             check_bins(chosen, spectra.counts.shape[1])
-    for path in outputs:
+    found = [
+        spectra.peaks(row, bins=chosen, most=peaks) if peaks else []
+        for row in range(len(spectra.targets))
+    ]
+    if json:
+        from pixie_pipe.cli.output import write_json
+
+        write_json(_to_dict(spectra, found))
+    else:
+        _print(spectra, found)
+    # The numbers first: a plot of too many channels is refused.
+    for path in sorted(outputs, key=is_picture):
         if is_picture(path):
             spectra.plot(
                 path,
@@ -96,16 +107,6 @@ def mca(
             )
         else:
             spectra.save(path, force=force)
-    found = [
-        spectra.peaks(row, bins=chosen, most=peaks) if peaks else []
-        for row in range(len(spectra.targets))
-    ]
-    if json:
-        from pixie_pipe.cli.output import write_json
-
-        write_json(_to_dict(spectra, found))
-    else:
-        _print(spectra, found)
 
 
 def _to_dict(spectra: Spectra, found: list[list[Peak]]) -> dict[str, Any]:

@@ -85,7 +85,8 @@ def rates(
             _shown(json=json) as show,
         ):
             for reading in readings:
-                history.readings.append(reading)
+                if plot is not None:
+                    history.readings.append(reading)
                 show(reading)
     finally:
         # Ctrl-C is how one ends it.

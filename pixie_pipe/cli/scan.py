@@ -126,12 +126,12 @@ def scan(
                 f"with {output_file}"
             )
             raise
-    for name, path in plots.items():
-        result.plot(path, measure=name, force=force)
     if json:
         _write_json(result)
     elif not quiet:
         output.results().print(result.table(), soft_wrap=True)
+    for name, path in plots.items():
+        result.plot(path, measure=name, force=force)
 
 
 def _definition(

@@ -79,12 +79,13 @@ def scope(
             timeout_s=timeout,
             **(which or ChannelOptions()).chosen(),
         )
-    for path in outputs:
+    _print(traces)
+    # The numbers first: a plot of too many channels is refused.
+    for path in sorted(outputs, key=is_picture):
         if is_picture(path):
             traces.plot(path, overlaid=overlaid, force=force)
         else:
             traces.save(path, force=force)
-    _print(traces)
     if not auto:
         return
     without = [

@@ -38,7 +38,8 @@ def held_signals() -> Iterator[None]:
         yield
     finally:
         for held, handler in previous.items():
-            signal.signal(held, handler)
+            # None: one that Python did not set, and cannot set again.
+            signal.signal(held, signal.SIG_DFL if handler is None else handler)
     # An error is on its way otherwise, which says more than the signal.
     if came and len(came) < _PATIENCE:
         _hand_on(previous[came[-1][0]], *came[-1])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pixie_pipe.scanning.definition import Scan
 from pixie_pipe.scanning.errors import ChoiceError, ScanFileError
 from pixie_pipe.scanning.measures import find_measure
-from pixie_pipe.scanning.results_file import read_results
+from pixie_pipe.scanning.results_file import Contents, read_results
 from pixie_pipe.scanning.targets import Target
 
 if TYPE_CHECKING:
@@ -124,6 +124,8 @@ class ScanResult:
         """Return an array over channels and points; None is nan."""
         found = np.full((len(self.targets), len(self.scan)), np.nan)
         for number, column in columns.items():
+            if not 0 <= number < len(self.scan) or len(column) != len(self.targets):
+                raise ValueError(f"point {number} does not belong to this scan")
             found[:, number] = [np.nan if one is None else one for one in column]
         return found.reshape(len(self.targets), *self.scan.shape)
 
@@ -260,13 +262,28 @@ def load_scan(path: str | Path) -> ScanResult:
             Target(int(module), int(channel), str(name))
             for module, name, _, channel in contents.definition["channels"]
         )
-        result = ScanResult(
-            scan=scan, targets=targets, points=contents.points, path=Path(path)
-        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ScanFileError(f"{path}: is damaged: {error!r}") from error
+    return checked_result(scan, targets, contents, Path(path))
+
+
+def checked_result(
+    scan: Scan, targets: tuple[Target, ...], contents: Contents, path: Path
+) -> ScanResult:
+    """Return the result that a file holds, if all of its points make sense.
+
+    Raises
+    ------
+    ScanFileError
+        If they do not.
+    """
+    result = ScanResult(scan=scan, targets=targets, points=contents.points, path=path)
+    try:
         for name in scan.measures:
             result.values(name)
+            result.errors(name)
         for parameter in scan.parameters:
             result.read_back(parameter)
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise ScanFileError(f"{path}: is damaged: {error!r}") from error
+        raise ScanFileError(f"{path}: a point is damaged: {error!r}") from error
     return result

@@ -173,7 +173,11 @@ def _read(path: Path, data: bytes, mend: BinaryIO | None = None) -> Contents | N
     about = ("record", "time", "format", "version", "pixie_pipe")
     contents = Contents({key: head[key] for key in head if key not in about})
     for number, text in enumerate(lines[1:], 2):
-        _take(contents, _line(path, number, text))
+        line = _line(path, number, text)
+        try:
+            _take(contents, line)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ScanFileError(f"{path}:{number}: is damaged: {error!r}") from error
     return contents
 
 

@@ -14,7 +14,7 @@ from pixie_pipe.scanning.definition import Scan, make_axes
 from pixie_pipe.scanning.errors import RestoreError
 from pixie_pipe.scanning.holding import held_signals
 from pixie_pipe.scanning.measures import Need, Observation, find_measure
-from pixie_pipe.scanning.result import ScanResult, definition_of
+from pixie_pipe.scanning.result import ScanResult, checked_result, definition_of
 from pixie_pipe.scanning.results_file import ResultsFile
 from pixie_pipe.scanning.runs import REAL_TIME, Pace, histogram_run, list_mode_run
 from pixie_pipe.scanning.spectra import run_rates
@@ -161,11 +161,10 @@ class _Scanner:
         self._numbers = tuple(dict.fromkeys(target.module for target in targets))
         self._file = file
         self._pace = pace
-        self._result = ScanResult(
-            scan=definition,
-            targets=targets,
-            points={} if file is None else file.contents.points,
-            path=None if file is None else file.path,
+        self._result = (
+            ScanResult(scan=definition, targets=targets)
+            if file is None
+            else checked_result(definition, targets, file.contents, file.path)
         )
 
     def run(self, progress: Progress | None) -> ScanResult:

@@ -38,6 +38,22 @@ def test_after_an_error_while_a_run_goes_on(run, crate, monkeypatch):
 
 
 @pytest.mark.usefixtures("untouched")
+def test_after_a_run_that_did_not_stop_at_once(run, crate, monkeypatch):
+    real, calls = crate.stop_run, []
+
+    def stop():
+        calls.append("stop")
+        if len(calls) == 1:
+            raise DriverError("no answer")
+        real()
+
+    monkeypatch.setattr(crate, "stop_run", stop)
+    with pytest.raises(DriverError, match="no answer"):
+        run(RISE, "2,6", measure="input_rate")
+    assert not crate.is_running
+
+
+@pytest.mark.usefixtures("untouched")
 def test_after_a_refused_value(run, crate, monkeypatch):
     real = crate.write_channel
 

@@ -190,3 +190,26 @@ def test_files_that_cannot_be_used(run, crate, tmp_path):
     (tmp_path / "empty").touch()
     with pytest.raises(ScanFileError, match="empty"):
         load_scan(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"point": 99},
+        {"point": -1},
+        {"point": "x"},
+        {"results": {}},
+        {"read_back": [[1]]},
+    ],
+)
+def test_a_damaged_point_is_not_gone_on_with(run, crate, tmp_path, change):
+    path = tmp_path / "scan.jsonl"
+    run(RISE, "2,3", output=path, **OPTIONS)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines[2].update(change)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    content, crate.written = path.read_bytes(), []
+    with pytest.raises(ScanFileError, match="damaged"):
+        run(RISE, "2,3", output=path, **OPTIONS)
+    assert not crate.written
+    assert path.read_bytes() == content
