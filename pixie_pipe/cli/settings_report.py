@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.table import Table
 
 from pixie_pipe.cli import output
 from pixie_pipe.settings import (
     CrateSettings,
+    DifferenceLine,
     Differences,
     Listing,
     ModuleSettings,
@@ -41,7 +43,7 @@ def write_listing(settings: CrateSettings, listing: Listing, *, raw: bool) -> No
         if number:
             console.print()
         console.print(heading(settings[place]))
-        table = _table(*_RAW_TITLES if raw else _TITLES)
+        rows: list[tuple[str, ...]] = []
         last = ""
         for line in some:
             name = "" if line.name == last else line.name
@@ -49,10 +51,10 @@ def write_listing(settings: CrateSettings, listing: Listing, *, raw: bool) -> No
             channels = line.channels or "module"
             if raw:
                 words = line.value, f"{int(line.value):#x}"
-                table.add_row(name, *words, channels, line.parameter)
+                rows.append((name, *words, channels, line.parameter))
             else:
-                table.add_row(name, line.value, line.unit, channels)
-        console.print(table)
+                rows.append((name, line.value, line.unit, channels))
+        _print_table(_RAW_TITLES if raw else _TITLES, rows)
 
 
 def listing_document(
@@ -79,13 +81,7 @@ def write_differences(first: Path, second: Path, differences: Differences) -> No
     console.print(f"first:  {first}\nsecond: {second}", soft_wrap=True)
     for (crate, slot), some in groupby(lines, key=lambda x: x[:2]):
         console.print(f"\ncrate {crate}, slot {slot}")
-        table = _table("Name", "First", "Second", "Unit", "Channels", "Raw words")
-        for line in some:
-            values = line.first or "-", line.second or "-"
-            unit = line.unit
-            channels = line.channels or "module"
-            table.add_row(line.name, *values, unit, channels, line.raw)
-        console.print(table)
+        _print_table(_DIFFERENCE_TITLES, [_difference_row(line) for line in some])
 
 
 def differences_document(
@@ -101,16 +97,50 @@ def differences_document(
     }
 
 
+def _difference_row(line: DifferenceLine) -> tuple[str, ...]:
+    unit = "" if line.unit == "raw" else line.unit
+    first, second = (
+        f"{value} {unit}".rstrip() if value else "-"
+        for value in (line.first, line.second)
+    )
+    return line.name, first, second, line.channels or "module", line.raw
+
+
+_GAP: Final = 2  # blanks between columns
+_DIFFERENCE_TITLES = ("Name", "First", "Second", "Channels", "Raw words")
 _TITLES = ("Name", "Value", "Unit", "Channels")
 _RAW_TITLES = ("Variable", "Word", "Hexadecimal", "Channels", "Parameter")
 
 
-def _table(*titles: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for number, title in enumerate(titles):
-        # A name that is cut in two is found by nobody.
-        table.add_column(title, overflow="fold", no_wrap=number == 0)
-    return table
+def _print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows in columns; what is long goes on in the next line."""
+    console = output.results()
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+    room = console.width - _GAP * len(titles)
+    columns = list(zip(titles, *rows, strict=True))
+    for title, width in zip(titles, _widths(columns, room), strict=True):
+        table.add_column(title, overflow="fold", width=width)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _widths(columns: Sequence[Sequence[str]], room: int) -> list[int] | list[None]:
+    """Return widths of columns for which names stay whole, and words of the others.
+
+    Rich leaves the widths to itself, and cuts words where there is no need. In a
+    terminal that is too narrow they are left to it all the same.
+    """
+    least = [max(len(w) for text in c for w in ("", *text.split())) for c in columns]
+    widths = [max(map(len, column)) for column in columns]
+    least[0] = widths[0]
+    if sum(least) > room:
+        return [None] * len(columns)
+    while sum(widths) > room:
+        spare = [width - small for width, small in zip(widths, least, strict=True)]
+        widest = max(range(len(widths)), key=lambda n: (spare[n] > 0, widths[n]))
+        widths[widest] -= 1
+    return widths
 
 
 def _module(module: ModuleSettings) -> dict[str, Any]:
