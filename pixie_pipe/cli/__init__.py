@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 for success, 1 for a failure, 2 for wrong usage or configuration, and
+        0 for success, 1 for a failure (or a difference, if that was the question),
+        2 for wrong usage or configuration, and
         128 plus the signal's number after Ctrl-C (130), SIGTERM (143) or when
         nobody reads the output any more (141).
     """
@@ -76,7 +77,7 @@ def _run(tokens: list[str], *, debug: bool) -> int:
     try:
         from pixie_pipe.cli.app import run
 
-        run(tokens)
+        code = run(tokens)
         sys.stdout.flush()
     except BrokenPipeError:
         # What is still in the buffer must not raise again when Python ends.
@@ -102,7 +103,7 @@ def _run(tokens: list[str], *, debug: bool) -> int:
             f"command with --debug for the traceback, and report it."
         )
         return EXIT_FAILURE
-    return 0
+    return code
 
 
 def _is_usage_error(error: Exception) -> bool:

@@ -26,6 +26,7 @@ from pixie_pipe.cli.sample import sample
 from pixie_pipe.cli.scan import scan
 from pixie_pipe.cli.schema import schema
 from pixie_pipe.cli.scope import scope
+from pixie_pipe.cli.settings import settings_app
 from pixie_pipe.cli.tasks import tasks
 from pixie_pipe.cli.usage import UsageError
 
@@ -41,8 +42,13 @@ Example, without any hardware:
 _EVERYWHERE = Group("Everywhere", sort_key=9)
 
 
-def run(tokens: Sequence[str]) -> None:
+def run(tokens: Sequence[str]) -> int:
     """Parse the command line and run the command.
+
+    Returns
+    -------
+    int
+        The exit code: what the command returns, or 0.
 
     Raises
     ------
@@ -72,6 +78,7 @@ def run(tokens: Sequence[str]) -> None:
     app.command(schema, usage=_usage("schema [OPTIONS]"))
     app.command(convert, usage=_usage("convert FILES... -o OUTPUT [OPTIONS]"))
     app.command(inspect, usage=_usage("inspect FILES... [OPTIONS]"))
+    app.command(settings_app())
     app.command(sample, usage=_usage("sample FILE [OPTIONS]"))
     app.command(layouts, usage=_usage("layouts"))
     app.command(bench, usage=_usage("bench [NAMES...] [OPTIONS]"))
@@ -97,20 +104,20 @@ def run(tokens: Sequence[str]) -> None:
                 group=_EVERYWHERE,
             ),
         ] = False,
-    ) -> None:
+    ) -> int:
         if versions:
             _print_versions()
-        else:
-            _call(app, arguments)
+            return 0
+        return _call(app, arguments)
 
-    _call(app.meta, tokens)
+    return _call(app.meta, tokens)
 
 
 def _usage(text: str) -> str:
     return f"Usage: pixie-pipe {text}"
 
 
-def _call(app: App, tokens: Sequence[str]) -> None:
+def _call(app: App, tokens: Sequence[str]) -> int:
     try:
         command, bound, _ = app.parse_args(
             tokens, print_error=False, exit_on_error=False
@@ -120,7 +127,8 @@ def _call(app: App, tokens: Sequence[str]) -> None:
         name = " ".join(error.command_chain or ())
         help_command = f"pixie-pipe {name} --help" if name else "pixie-pipe --help"
         raise UsageError(f"{text}\nSee {help_command}") from error
-    command(*bound.args, **bound.kwargs)
+    code = command(*bound.args, **bound.kwargs)
+    return code if isinstance(code, int) else 0
 
 
 def _print_versions() -> None:

@@ -21,7 +21,12 @@ from pixie_pipe.settings.changes import (
 )
 from pixie_pipe.settings.codes import ReturnCode
 from pixie_pipe.settings.copying import COPY_GROUPS, copy_channel, copy_mask
-from pixie_pipe.settings.difference import Difference, Differences, compare
+from pixie_pipe.settings.difference import (
+    Difference,
+    DifferenceLine,
+    Differences,
+    compare,
+)
 from pixie_pipe.settings.errors import (
     ParameterRefusedError,
     SettingsError,
@@ -29,6 +34,7 @@ from pixie_pipe.settings.errors import (
 )
 from pixie_pipe.settings.json_file import read_json, write_json
 from pixie_pipe.settings.kinds import ModuleKind
+from pixie_pipe.settings.listing import ListedValue, Listing, list_values
 from pixie_pipe.settings.modules import CrateSettings, FoundModule, ModuleSettings
 from pixie_pipe.settings.parameter_table import (
     CHANNEL_PARAMETERS,
@@ -36,7 +42,7 @@ from pixie_pipe.settings.parameter_table import (
     Access,
     Parameter,
 )
-from pixie_pipe.settings.set_file import read_set
+from pixie_pipe.settings.set_file import read_set, stored_slots
 from pixie_pipe.settings.temporary import RestoreError, temporary
 from pixie_pipe.settings.variables import (
     CHANNEL_VARIABLES,
@@ -59,8 +65,11 @@ __all__ = [
     "ChangesRefusedError",
     "CrateSettings",
     "Difference",
+    "DifferenceLine",
     "Differences",
     "FoundModule",
+    "ListedValue",
+    "Listing",
     "ModuleKind",
     "ModuleSettings",
     "Outcome",
@@ -78,10 +87,12 @@ __all__ = [
     "copy_mask",
     "every_channel",
     "float_to_word",
+    "list_values",
     "names_of",
     "read_json",
     "read_set",
     "read_var",
+    "stored_slots",
     "temporary",
     "unnamed_bits",
     "word_of",

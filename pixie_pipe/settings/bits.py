@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from pixie_pipe.settings.errors import SettingsError
+from pixie_pipe.settings.text_tables import number_ranges
 from pixie_pipe.settings.variables import WORD_LIMIT
 
 FieldValue: TypeAlias = bool | str | float | int | tuple[int, ...]
@@ -278,6 +279,18 @@ def unnamed_bits(register: str, word: int) -> int:
     """Return a register with only those bits that have no name."""
     named = sum(field.mask for field in fields_of(register))
     return word & ~named
+
+
+def unnamed_text(register: str) -> str:
+    """Return the numbers of the bits of a register that have no name.
+
+    Examples
+    --------
+    >>> unnamed_text("CHANNEL_CSRA")
+    'bits 22-31'
+    """
+    rest = unnamed_bits(register, WORD_LIMIT - 1)
+    return f"bits {number_ranges(bit for bit in range(32) if rest >> bit & 1)}"
 
 
 def word_of(register: str, names: Mapping[str, object], base: int = 0) -> int:

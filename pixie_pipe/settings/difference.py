@@ -6,10 +6,9 @@ import dataclasses
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final, overload
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, overload
 
-from pixie_pipe.settings.bits import REGISTERS, fields_of, unnamed_bits
+from pixie_pipe.settings.bits import REGISTERS, fields_of, unnamed_bits, unnamed_text
 from pixie_pipe.settings.channel_parameters import read_channel
 from pixie_pipe.settings.parameter_table import (
     CHANNEL_PARAMETERS,
@@ -21,7 +20,6 @@ from pixie_pipe.settings.text_tables import number_ranges, text_table, value_tex
 from pixie_pipe.settings.variables import (
     CHANNEL_VARIABLES,
     MODULE_VARIABLES,
-    WORD_LIMIT,
     word_to_float,
 )
 
@@ -73,6 +71,29 @@ class Difference:
     raw: tuple[int, int] | None = None
 
 
+class DifferenceLine(NamedTuple):
+    """What differs in some channels of a module alike, as texts.
+
+    Attributes
+    ----------
+    crate, slot
+        The module.
+    channels
+        Such as ``0-3, 7``; empty for what is of the module.
+    name, first, second, unit, raw
+        As in `Difference`.
+    """
+
+    crate: int
+    slot: int
+    channels: str
+    name: str
+    first: str
+    second: str
+    unit: str
+    raw: str
+
+
 class Differences(Sequence[Difference]):
     """All differences. Its text is a table; so is its display in IPython."""
 
@@ -97,23 +118,39 @@ class Differences(Sequence[Difference]):
         """Return the differences as rows, such as pandas takes them."""
         return [dataclasses.asdict(difference) for difference in self]
 
+    def lines(self) -> list[DifferenceLine]:
+        """Return the lines of the table. Channels for which all is the same share one.
+
+        Returns
+        -------
+        list of DifferenceLine
+            In the order of the differences.
+        """
+        shared: dict[DifferenceLine, list[int]] = {}
+        for difference in self:
+            channels = shared.setdefault(_line(difference), [])
+            if difference.channel is not None:
+                channels.append(difference.channel)
+        return [
+            line._replace(channels=number_ranges(channels))
+            for line, channels in shared.items()
+        ]
+
     def __str__(self) -> str:
         """Return a table. Channels for which all is the same share a line."""
-        rows = []
-        for (crate, slot, *texts), group in groupby(self, key=_line):
-            channels = [d.channel for d in group if d.channel is not None]
-            rows.append([str(crate), str(slot), number_ranges(channels), *texts])
-        header = ("crate", "slot", "channels", "name", "first", "second", "unit", "raw")
-        return text_table(header, rows) if rows else "no difference"
+        rows = [[str(item) for item in line] for line in self.lines()]
+        return text_table(DifferenceLine._fields, rows) if rows else "no difference"
 
     __repr__ = __str__
 
 
-def _line(difference: Difference) -> tuple[int, int, str, str, str, str, str]:
+def _line(difference: Difference) -> DifferenceLine:
     raw = "" if difference.raw is None else f"{difference.raw[0]} {difference.raw[1]}"
     first, second = value_text(difference.first), value_text(difference.second)
     place = difference.crate, difference.slot
-    return (*place, difference.name, first, second, difference.unit, raw)
+    return DifferenceLine(
+        *place, "", difference.name, first, second, difference.unit, raw
+    )
 
 
 def compare(first: CrateSettings, second: CrateSettings) -> Differences:
@@ -221,14 +258,9 @@ def _bits(
             found.append(Difference(*place, channel, field.name, first, second))
     one, two = (unnamed_bits(register, word) for word in words)
     if one != two:
-        name = f"{register} {_unnamed_text(register)}"
+        name = f"{register} {unnamed_text(register)}"
         found.append(Difference(*place, channel, name, hex(one), hex(two), "raw"))
     return found
-
-
-def _unnamed_text(register: str) -> str:
-    rest = unnamed_bits(register, WORD_LIMIT - 1)
-    return f"bits {number_ranges(bit for bit in range(32) if rest >> bit & 1)}"
 
 
 def _facts(one: ModuleSettings, two: ModuleSettings) -> list[Difference]:

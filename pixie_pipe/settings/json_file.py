@@ -159,7 +159,7 @@ def _read_module(entry: object, *, complete: bool) -> ModuleSettings:
     if complete and missing:
         raise SettingsFileError(
             f"{', '.join(missing)}: missing; to put the defaults of XIA's library in "
-            f"their place, read with complete=False"
+            f"their place, read with --defaults (complete=False)"
         )
     module = {
         name: _words(f"module.input.{name}", module_input[name], width)

@@ -72,6 +72,11 @@ class Parameter:
     whole_crate: bool = False
     limits: str = ""
 
+    @property
+    def is_register(self) -> bool:
+        """Whether it is a register: 32 bits, of which each has its own meaning."""
+        return self.step == 0
+
 
 def _ticks(name: str, meaning: str, limits: str, variable: str = "") -> Parameter:
     """Return a parameter that counts clocks of the filters, of 8 or 10 ns."""

@@ -79,6 +79,39 @@ def read_set(
     return settings
 
 
+def stored_slots(
+    path: str | Path, *, addresses: Mapping[str, int] = SIXTEEN_CHANNELS
+) -> list[int]:
+    """Return the slots that an old settings file tells, in its order.
+
+    Parameters
+    ----------
+    path
+        The file.
+    addresses
+        As for `read_set`.
+
+    Returns
+    -------
+    list of int
+        One for each place for a module. 0 where none was ever booted.
+
+    Raises
+    ------
+    SettingsFileError
+        If the file cannot be read or has another size, or the address does not fit.
+    """
+    path = Path(path)
+    place = addresses["SlotID"]
+    if place >= _MODULE_WORDS:
+        raise SettingsFileError(f"{path}: {_behind('SlotID')}")
+    return [int(slot) for slot in _read_blocks(path)[:, place]]
+
+
+def _behind(name: str) -> str:
+    return f"the address of {name} is behind the {_MODULE_WORDS} words of a module"
+
+
 def _read_blocks(path: Path) -> Words:
     """Return the words, ``(modules, 1280)``."""
     try:
@@ -102,9 +135,7 @@ def _read_module(
     for name, width in widths.items():
         words = block[addresses[name] : addresses[name] + width]
         if words.size != width:
-            raise SettingsFileError(
-                f"the address of {name} is behind the {_MODULE_WORDS} words of a module"
-            )
+            raise SettingsFileError(_behind(name))
         found[name] = words.copy()
     stored = int(found["SlotID"][0])
     if slot is not None and stored not in (0, slot):
@@ -112,7 +143,9 @@ def _read_module(
             f"the settings are of slot {stored}, the module is in slot {slot}"
         )
     if slot is None and stored == 0:
-        raise SettingsFileError("the file does not tell the slot; give slots=")
+        raise SettingsFileError(
+            "the file does not tell the slot; give --slots (slots=)"
+        )
     return ModuleSettings(
         slot=stored if slot is None else slot,
         kind=kind,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
@@ -18,6 +17,7 @@ from pixie_pipe.settings.parameter_table import (
     Access,
     Parameter,
 )
+from pixie_pipe.settings.suggestions import suggestion
 
 Place: TypeAlias = tuple[int, int | None]
 """A module, and a channel of it; None stands for the module itself."""
@@ -119,9 +119,7 @@ def _find(name: str) -> tuple[Parameter, BitField | None]:
     known = field.register if field else name
     parameter = CHANNEL_PARAMETERS.get(known) or MODULE_PARAMETERS.get(known)
     if parameter is None:
-        lower = {known.lower(): known for known in _NAMES}
-        near = difflib.get_close_matches(str(name).lower(), lower, n=1)
-        hint = f"; did you mean {lower[near[0]]}?" if near else ""
+        hint = suggestion(str(name), _NAMES)
         raise SettingsError(f"there is no parameter {name!r}{hint}")
     if parameter.access is not Access.READ_WRITE:
         raise SettingsError(f"{name} cannot be written: {parameter.access.value}")
