@@ -1,4 +1,4 @@
-"""Traces as the kernels for them take them: all samples in a row, and where each ends."""
+"""Traces as kernels take them: all samples in a row, and where each trace ends."""
 
 from __future__ import annotations
 
@@ -98,8 +98,8 @@ def checked_rows(
     count = offsets.size - 1
     if rows.dtype.kind not in "iu" or rows.shape not in {(), (count,)}:
         raise TraceError(
-            f"{name} is {rows.dtype} of shape {rows.shape}, expected a whole number, or "
-            f"one for each of the {count} traces"
+            f"{name} is {rows.dtype} of shape {rows.shape}, expected a whole number, "
+            f"or one for each of the {count} traces"
         )
     return read_only(np.ascontiguousarray(np.broadcast_to(rows, count), np.int64))
 

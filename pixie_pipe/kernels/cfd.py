@@ -29,7 +29,7 @@ FIXED_DELAY: Final = 5
 """B and D of the CFD at 500 MSPS, in samples; CFDDelay and CFDScale do nothing."""
 
 LONGEST_TICKS: Final = 32
-"""Without a crossing within so many ticks the CFD is forced (PixieSDK, list_mode.hpp)."""
+"""Without a crossing in so many ticks the CFD is forced (PixieSDK, list_mode.hpp)."""
 
 
 @jit

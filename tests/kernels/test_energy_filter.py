@@ -165,8 +165,7 @@ def test_what_cannot_be_is_refused():
     with pytest.raises(TraceError, match="bits is 17"):
         energy_coefficients(4, TAU, DT, 17)
     with pytest.raises(TraceError, match="expected four rows of one length"):
-        one, two = np.zeros(1), np.zeros(2)
-        energies_from_sums(one, one, one, two, coefficients)
+        energies_from_sums(*[np.zeros(1)] * 3, np.zeros(2), coefficients)
     with pytest.raises(TraceError, match="expected eight whole numbers"):
         charge_windows(samples, offsets, 0, [1, 2])
     with pytest.raises(TraceError, match="expected neither to be negative"):

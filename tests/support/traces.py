@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -26,7 +27,7 @@ def split(values: NDArray[Any], offsets: NDArray[np.int64]) -> list[list[float]]
     """Return the values of each trace."""
     return [
         values[first:end].tolist()
-        for first, end in zip(offsets[:-1], offsets[1:], strict=True)
+        for first, end in itertools.pairwise(offsets)
     ]
 
 
