@@ -20,6 +20,9 @@ u64 = np.uint64
 _MEAN = 2 * 65535.0
 _DEVIATION = math.sqrt(4 * (65536.0**2 - 1) / 12)
 
+_NOTHING_KEV = 1e-30
+"""Less is no signal; the smallest numbers a processor has slow it down."""
+
 
 class Signal(NamedTuple):
     """`PulseShape` as numbers, and the seed of the noise."""
@@ -101,17 +104,25 @@ def digitize(
     slow, fast = tails[0], tails[1]
     first, number = positions[0], positions[1]
     fall_slow, fall_fast = math.exp(-1.0 / signal.decay), math.exp(-1.0 / signal.rise)
-    top = np.float64(signal.most)
+    most = np.float64(signal.most)
     for i in range(out.size):
         sample = first + i
         if i > 0:
             slow *= fall_slow
             fast *= fall_fast
+            if fast < _NOTHING_KEV:
+                fast = 0.0
+            if slow < _NOTHING_KEV:
+                slow = 0.0
         while number < pulse_sample.size and pulse_sample[number] < sample:
             early = 1.0 - pulse_phase[number]
             slow += pulse_kev[number] * math.exp(-early / signal.decay)
             fast += pulse_kev[number] * math.exp(-early / signal.rise)
             number += 1
         value = signal.level + (slow - fast) * signal.per_kev
-        value += signal.noise * noise_at(signal.seed, sample)
-        out[i] = np.uint16(min(max(math.floor(value + 0.5), 0.0), top))
+        value += signal.noise * noise_at(signal.seed, sample) + 0.5
+        if value < 0.0:
+            value = 0.0
+        if value > most:
+            value = most
+        out[i] = np.uint16(np.int64(value))

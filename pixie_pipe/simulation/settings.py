@@ -22,7 +22,7 @@ _PEAK_BEFORE_STEPS: Final = {1: 3, 2: 2, 3: 2, 4: 1, 5: 0, 6: 1}
 """PeakSep less PeakSample by SlowFilterRange (PixieSDK)."""
 
 _CFD_SCALE: Final = 4
-_CFD_DELAY: Final = 0.4
+_CFD_DELAY: Final = 0.3
 """Part of the fast filter's rise time: the CFD then falls through zero, at twice the
 delay for a fraction of one half, before the filter has risen."""
 _CFD_AT_THRESHOLD: Final = 0.4
