@@ -110,8 +110,8 @@ def simulate_decays(
     for source, part in setup.sources:
         rows = np.flatnonzero((share >= begin) & (share < begin + part))
         begin += part
-        for line in source.lines:
-            quanta.emit(line, times[rows], numbers[rows])
+        for lines in source.steps:
+            quanta.emit(lines, times[rows], numbers[rows])
     quanta.add_room(start_ps, length_ps)
     return quanta.collected(), count
 
@@ -128,20 +128,30 @@ class _Quanta:
         ).astype(np.int64)
 
     def emit(
+        self,
+        lines: Sequence[Line],
+        times: NDArray[np.int64],
+        decays: NDArray[np.int64],
+    ) -> None:
+        """Emit a quantum of one of the lines, or none, in each of these decays."""
+        chosen = self._rng.random(times.size)
+        begin = 0.0
+        for line in lines:
+            rows = np.flatnonzero((chosen >= begin) & (chosen < begin + line.per_decay))
+            begin += line.per_decay
+            self._emit_line(line, times[rows], decays[rows])
+
+    def _emit_line(
         self, line: Line, times: NDArray[np.int64], decays: NDArray[np.int64]
     ) -> None:
-        """Emit the quanta of a line in some of these decays."""
-        rng, setup = self._rng, self._setup
-        rows = np.flatnonzero(rng.random(times.size) < line.per_decay)
-        direction = rng.random(rows.size) / setup.coverage
-        detector = (direction * len(setup.detectors)).astype(np.int64)
-        missed = rows[direction >= 1]
+        direction = self._rng.random(times.size) / self._setup.coverage
+        detector = (direction * len(self._setup.detectors)).astype(np.int64)
         hit = direction < 1
-        rows, detector = rows[hit], detector[hit]
-        self._absorb(line.kev, times[rows], decays[rows], detector)
+        detector = detector[hit]
+        self._absorb(line.kev, times[hit], decays[hit], detector)
         if line.is_pair:
-            self._absorb(line.kev, times[rows], decays[rows], detector ^ 1)
-        self._scatter_back(line.kev, times[missed], decays[missed])
+            self._absorb(line.kev, times[hit], decays[hit], detector ^ 1)
+        self._scatter_back(line.kev, times[~hit], decays[~hit])
 
     def _absorb(
         self,

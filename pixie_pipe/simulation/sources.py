@@ -38,18 +38,19 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A radioactive source; all lines of a decay come at once.
+    """A radioactive source; everything that a decay emits comes at once.
 
     Attributes
     ----------
     name
         Its name, such as Na-22.
-    lines
-        What a decay emits, each line independent of the others.
+    steps
+        Steps of the decay, independent of each other; each emits one of its lines, or
+        nothing.
     """
 
     name: str
-    lines: tuple[Line, ...]
+    steps: tuple[tuple[Line, ...], ...]
 
 
 SOURCES: Final[Mapping[str, Source]] = {
@@ -58,26 +59,30 @@ SOURCES: Final[Mapping[str, Source]] = {
         Source(
             "Na-22",
             # Positrons in 90.38 % of the decays, else electron capture.
-            (Line(1274.537, 0.99940), Line(ELECTRON_KEV, 0.9038, is_pair=True)),
+            ((Line(1274.537, 0.99940),), (Line(ELECTRON_KEV, 0.9038, is_pair=True),)),
         ),
-        Source("Co-60", (Line(1173.228, 0.9985), Line(1332.492, 0.999826))),
+        Source("Co-60", ((Line(1173.228, 0.9985),), (Line(1332.492, 0.999826),))),
         Source(
             "Cs-137",
-            # K X rays of barium beside the line of Ba-137m.
+            # Where Ba-137m sends an electron instead of its quantum, X rays follow.
             (
-                Line(661.657, 0.8510),
-                Line(31.817, 0.0199),
-                Line(32.194, 0.0364),
-                Line(36.378, 0.0067),
+                (
+                    Line(661.657, 0.8510),
+                    Line(31.817, 0.0199),
+                    Line(32.194, 0.0364),
+                    Line(36.378, 0.0067),
+                ),
             ),
         ),
         Source(
             "Am-241",
             (
-                Line(59.5409, 0.359),
-                Line(26.3446, 0.0227),
-                Line(33.1963, 0.00126),
-                Line(43.420, 0.00073),
+                (
+                    Line(59.5409, 0.359),
+                    Line(26.3446, 0.0227),
+                    Line(33.1963, 0.00126),
+                    Line(43.420, 0.00073),
+                ),
             ),
         ),
     )
