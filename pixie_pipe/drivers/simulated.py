@@ -525,9 +525,7 @@ class SimulatedDigitizer:
         while self._crate.settled_ps < elapsed - self._late_ps:
             self._advance()
             if self._clock() - begun > _PATIENCE_S:
-                self._late_ps = max(
-                    self._late_ps, elapsed - self._crate.settled_ps
-                )
+                self._late_ps = max(self._late_ps, elapsed - self._crate.settled_ps)
         return elapsed - self._late_ps
 
     def _advance(self) -> None:
@@ -565,7 +563,9 @@ class SimulatedDigitizer:
     def _refuse_unknown_channel(self, module: int, channel: int) -> None:
         count = self._plans[module].kind.channels
         if not 0 <= channel < count:
-            raise DriverError(f"there is no channel {channel}, expected 0 to {count - 1}")
+            raise DriverError(
+                f"there is no channel {channel}, expected 0 to {count - 1}"
+            )
 
     def _refuse_unless_idle(self, module: int) -> None:
         self._refuse_if_closed()

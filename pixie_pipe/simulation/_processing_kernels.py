@@ -191,9 +191,7 @@ def _own_pulse(pulses: Pulses, state: NDArray[np.int64], tick: int, fpga: Fpga) 
 
 
 @jit
-def _mark_hidden(
-    pulses: Pulses, state: NDArray[np.int64], before: int
-) -> None:
+def _mark_hidden(pulses: Pulses, state: NDArray[np.int64], before: int) -> None:
     """Mark pulses that came while the filter was above threshold."""
     number = state[MARKED]
     while number < pulses.sample.size and pulses.sample[number] < before:
@@ -368,8 +366,10 @@ def process(
                     rows.pulse[row] = pulse
                     state[ROWS], state[OPEN] = row + 1, 1
                     state[LAST_TRIGGER] = tick
-                    trace_end = tick - fpga.trace_delay + (
-                        (fpga.trace_length + per_tick - 1) // per_tick
+                    trace_end = (
+                        tick
+                        - fpga.trace_delay
+                        + ((fpga.trace_length + per_tick - 1) // per_tick)
                     )
                     state[BUSY_UNTIL] = max(tick + fpga.pileup, trace_end)
                 if pulse >= 0:

@@ -47,12 +47,7 @@ def noise_at(seed: np.uint64, sample: int) -> float:
     z = u64((z ^ (z >> u64(27))) * u64(0x94D049BB133111EB))
     z = z ^ (z >> u64(31))
     low = u64(0xFFFF)
-    total = (
-        (z & low)
-        + ((z >> u64(16)) & low)
-        + ((z >> u64(32)) & low)
-        + (z >> u64(48))
-    )
+    total = (z & low) + ((z >> u64(16)) & low) + ((z >> u64(32)) & low) + (z >> u64(48))
     return (np.float64(np.int64(total)) - _MEAN) / _DEVIATION
 
 

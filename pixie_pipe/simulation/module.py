@@ -47,6 +47,8 @@ class Chunk:
         Channel of each.
     external
         Where the external timestamp of each is in `words`; -1 without one.
+    bins
+        Bin of each in the histogram of its channel; -1 for those that are not in it.
     """
 
     words: NDArray[np.uint32]
@@ -54,6 +56,7 @@ class Chunk:
     ready_ps: NDArray[np.int64]
     channel: NDArray[np.int64]
     external: NDArray[np.int64]
+    bins: NDArray[np.int64]
 
 
 @dataclass(slots=True)
@@ -118,6 +121,9 @@ class ModuleSimulator:
         self._events = 0
         self._count = count
         self._output = np.zeros(count, np.int64)
+        self._log2_bin = np.zeros(count, np.int64)
+        for number, channel in channels.items():
+            self._log2_bin[number] = channel.registers.log2_bin
         self.histograms = np.zeros((count, HISTOGRAM_BINS), np.int64)
 
     @property
@@ -201,31 +207,38 @@ class ModuleSimulator:
         if self._truth is not None:
             self._truth.set_events(deposit[rows], self._events)
         self._events += rows.size
-        events = events[rows]
-        self._count_events(events)
-        return _chunk(events, ready[rows], self._layout)
-
-    def _count_events(self, events: Events) -> None:
-        self._output += np.bincount(events.channel, minlength=self._output.size)
-        for number, channel in self._channels.items():
-            rows = (events.channel == number) & ~events.pileup
-            bins = events.energy[rows].astype(np.int64) >> channel.registers.log2_bin
-            counts = np.bincount(bins[bins < HISTOGRAM_BINS], minlength=HISTOGRAM_BINS)
-            self.histograms[number] += counts
+        chunk = _chunk(events[rows], ready[rows], self._layout, self._log2_bin)
+        self._output += np.bincount(chunk.channel, minlength=self._output.size)
+        add_to_histograms(self.histograms, chunk)
+        return chunk
 
 
-def _chunk(events: Events, ready_ps: NDArray[np.int64], layout: Layout) -> Chunk:
+def add_to_histograms(histograms: NDArray[np.int64], chunk: Chunk) -> None:
+    """Count the events of a chunk in histograms of shape (channels, bins)."""
+    counted = np.flatnonzero(chunk.bins >= 0)
+    np.add.at(histograms, (chunk.channel[counted], chunk.bins[counted]), 1)
+
+
+def _chunk(
+    events: Events,
+    ready_ps: NDArray[np.int64],
+    layout: Layout,
+    log2_bin: NDArray[np.int64],
+) -> Chunk:
     words = encode(events, layout)
     header = 4 + 4 * events.esum_valid + 8 * events.qdc_valid
     external = events.external_timestamp_valid
     ends = np.cumsum(header + 2 * external + events.trace_length // 2)
     starts = np.concatenate([[0], ends[:-1]])
+    bins = events.energy.astype(np.int64) >> log2_bin[events.channel]
+    is_counted = ~events.pileup & (bins < HISTOGRAM_BINS)
     return Chunk(
         words=words,
         ends=ends,
         ready_ps=ready_ps,
         channel=events.channel.astype(np.int64),
         external=np.where(external, starts + header, -1),
+        bins=np.where(is_counted, bins, -1),
     )
 
 

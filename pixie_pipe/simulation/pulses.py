@@ -84,10 +84,7 @@ class PulseShape:
         """
         fall = -math.expm1(-1 / self.decay)
         return (
-            registers.kind.energy_scale
-            * self.per_kev
-            * fall
-            * (self.decay - self.rise)
+            registers.kind.energy_scale * self.per_kev * fall * (self.decay - self.rise)
         )
 
 

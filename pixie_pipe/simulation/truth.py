@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +75,47 @@ class Truth:
         """Whether the event of each deposit was written and kept."""
         return self.fate == Fate.RECORDED
 
+    def take(self, rows: NDArray[Any]) -> Truth:
+        """Return some rows, in memory of their own."""
+        return Truth(*(getattr(self, name)[rows] for name in _COLUMNS))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Truth]) -> Self:
+        """Return the rows of all parts."""
+        return cls(
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in _COLUMNS
+            )
+        )
+
+    def repeated(
+        self, times: int, length_ps: int, decays: int, events: NDArray[np.int64]
+    ) -> Truth:
+        """Return what happens when the same comes again.
+
+        Parameters
+        ----------
+        times
+            How often it has come before.
+        length_ps, decays, events
+            Time, decays, and events of each module by which one time is later.
+        """
+        return Truth(
+            module=self.module,
+            channel=self.channel,
+            time_ps=self.time_ps + times * length_ps,
+            kev=self.kev,
+            decay=np.where(self.decay >= 0, self.decay + times * decays, -1),
+            fate=self.fate,
+            event=np.where(
+                self.event >= 0, self.event + times * events[self.module], -1
+            ),
+        )
+
+
+_COLUMNS: Final = tuple(field.name for field in fields(Truth))
+
 
 class TruthLog:
     """Collects the truth while a run goes on; deposits have rising numbers."""
@@ -122,5 +164,7 @@ class TruthLog:
             np.concatenate(column) for column in zip(empty, *self._parts, strict=True)
         ]
         return Truth(
-            *columns, self._fate[: self._count].copy(), self._event[: self._count].copy()
+            *columns,
+            self._fate[: self._count].copy(),
+            self._event[: self._count].copy(),
         )

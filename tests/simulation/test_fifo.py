@@ -24,6 +24,7 @@ def chunk_of(lengths: list[int], ready: list[int], first: int) -> Chunk:
         ready_ps=np.array(ready, np.int64) * WORD_PS,
         channel=none,
         external=none - 1,
+        bins=none,
     )
 
 

@@ -105,8 +105,10 @@ def test_it_does_what_an_fpga_does(
         edges = np.cumsum([event.trace, *registers.qdc_samples])
         charges = [sum(x[edges[j] : edges[j + 1]]) for j in range(8)]
         assert rows.qdc[i].tolist() == charges
-        begin = min(event.end - sum(registers.slow_samples) - registers.slow_samples[0],
-                    event.trace)
+        begin = min(
+            event.end - sum(registers.slow_samples) - registers.slow_samples[0],
+            event.trace,
+        )
         seen = x[begin : max(event.end, event.trace + registers.trace_length)]
         assert rows.out_of_range[i] == (max(seen) == shape.most or min(seen) == 0)
         c0, c1, c2 = registers.coefficients
@@ -116,9 +118,7 @@ def test_it_does_what_an_fpga_does(
 
 
 @given(
-    st.lists(
-        st.tuples(st.integers(-10**6, 10**8), st.floats(0, 5000)), max_size=8
-    ),
+    st.lists(st.tuples(st.integers(-(10**6), 10**8), st.floats(0, 5000)), max_size=8),
     st.integers(-1000, 10_000),
 )
 def test_the_signal_is_the_sum_of_its_pulses(found, first):
@@ -207,7 +207,9 @@ def test_the_baseline_is_that_of_the_level():
         error = values.std() / math.sqrt(2000)
         assert values.mean() == pytest.approx(shape.level * level, abs=5 * error)
         rows = one(channel, [(3_000_000, 700.0), (9_000_000, 700.0)])[0]
-        assert rows.baseline == pytest.approx([shape.level * level] * 2, abs=3 * values.std())
+        assert rows.baseline == pytest.approx(
+            [shape.level * level] * 2, abs=3 * values.std()
+        )
 
 
 def test_a_baseline_far_off_is_cut():

@@ -90,7 +90,9 @@ def test_deposits_are_in_order_and_of_their_stretch(seed, start, rate):
     )
     assert (np.diff(deposits.pulse_ps) >= 0).all()
     # 300 mm are 1001 ps.
-    assert ((deposits.time_ps >= start) & (deposits.time_ps < start + 10**9 + 1002)).all()
+    assert (
+        (deposits.time_ps >= start) & (deposits.time_ps < start + 10**9 + 1002)
+    ).all()
     numbers = deposits.decay[deposits.decay >= 0]
     assert ((numbers >= 70) & (numbers < 70 + count)).all()
     assert (deposits.kev > 0).all()

@@ -132,9 +132,7 @@ def plain_fpga(
                     trace + math.ceil(samples / per_tick),
                 )
                 events.append(
-                    Event(
-                        tick, end * per_tick, trace * per_tick, crossing(tick), busy
-                    )
+                    Event(tick, end * per_tick, trace * per_tick, crossing(tick), busy)
                 )
         is_armed = False
     if events and until - last <= registers.pileup_ticks:

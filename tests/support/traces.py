@@ -25,10 +25,7 @@ def packed(rows: list[Trace]) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
 
 def split(values: NDArray[Any], offsets: NDArray[np.int64]) -> list[list[float]]:
     """Return the values of each trace."""
-    return [
-        values[first:end].tolist()
-        for first, end in itertools.pairwise(offsets)
-    ]
+    return [values[first:end].tolist() for first, end in itertools.pairwise(offsets)]
 
 
 def fast(x: Trace, length: int, gap: int) -> list[float]:
