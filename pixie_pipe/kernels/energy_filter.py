@@ -143,7 +143,7 @@ def energies_from_sums(
             f"expected four rows of one length"
         )
     out = np.empty(columns[0].size)
-    _energies(*columns, coefficients, out)
+    _energies(columns[0], columns[1], columns[2], columns[3], coefficients, out)
     return out
 
 

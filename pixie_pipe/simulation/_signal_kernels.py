@@ -116,8 +116,4 @@ def digitize(
             number += 1
         value = signal.level + (slow - fast) * signal.per_kev
         value += signal.noise * noise_at(signal.seed, sample) + 0.5
-        if value < 0.0:
-            value = 0.0
-        if value > most:
-            value = most
-        out[i] = np.uint16(np.int64(value))
+        out[i] = np.uint16(np.int64(min(max(value, 0.0), most)))

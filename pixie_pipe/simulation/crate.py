@@ -150,7 +150,8 @@ class CrateSimulator:
 
     def histogram(self, module: int, channel: int) -> NDArray[np.int64]:
         """Return the histogram of a channel, shape (32768,)."""
-        return self._modules[module].histograms[channel].copy()
+        counts: NDArray[np.int64] = self._modules[module].histograms[channel].copy()
+        return counts
 
     def truth(self) -> Truth | None:
         """Return the truth, if it was asked for; without losses in the FIFO."""

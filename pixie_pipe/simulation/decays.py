@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixie_pipe.simulation.detectors import Detector, backscattered
-from pixie_pipe.simulation.sources import Line, Source
+
+if TYPE_CHECKING:
+    from pixie_pipe.simulation.sources import Line, Source
 
 _LIGHT_PS_PER_MM: Final = 1 / 0.299792458
 

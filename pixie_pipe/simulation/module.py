@@ -124,7 +124,7 @@ class ModuleSimulator:
         self._log2_bin = np.zeros(count, np.int64)
         for number, channel in channels.items():
             self._log2_bin[number] = channel.registers.log2_bin
-        self.histograms = np.zeros((count, HISTOGRAM_BINS), np.int64)
+        self.histograms: NDArray[np.int64] = np.zeros((count, HISTOGRAM_BINS), np.int64)
 
     @property
     def counts(self) -> ModuleCounts:
@@ -180,7 +180,7 @@ class ModuleSimulator:
             rejected = rows.pulse[unwanted]
             self._truth.set_fates(rejected[rejected >= 0], Fate.REJECTED)
         if unwanted.any():
-            rows = kernels.Rows(*(column[~unwanted] for column in rows))
+            rows = kernels.Rows._make(column[~unwanted] for column in rows)
         if not rows.tick.size:
             return
         events = events_of(rows, registers, self._ids, number)

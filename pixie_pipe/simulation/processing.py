@@ -158,7 +158,7 @@ class ChannelProcessor:
         """Return the complete rows, and keep one that is not."""
         state = self._state
         count = int(state[kernels.ROWS] - state[kernels.OPEN])
-        taken = kernels.Rows(*(column[:count].copy() for column in self._rows))
+        taken = kernels.Rows._make(column[:count].copy() for column in self._rows)
         own = taken.pulse >= 0
         taken.pulse[own] = self._ids[taken.pulse[own]]
         if state[kernels.OPEN]:
@@ -180,8 +180,8 @@ class ChannelProcessor:
         if state[kernels.OPEN] and rows.pulse[0] >= 0:
             count = min(count, int(rows.pulse[0]))
             rows.pulse[0] -= count
-        self._pulses = kernels.Pulses(
-            *(column[count:].copy() for column in self._pulses)
+        self._pulses = kernels.Pulses._make(
+            column[count:].copy() for column in self._pulses
         )
         self._ids = self._ids[count:].copy()
         state[kernels.MARKED] = self._told = marked - count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -73,7 +73,8 @@ class Truth:
     @property
     def recorded(self) -> NDArray[np.bool_]:
         """Whether the event of each deposit was written and kept."""
-        return self.fate == Fate.RECORDED
+        kept: NDArray[np.bool_] = self.fate == Fate.RECORDED
+        return kept
 
     def take(self, rows: NDArray[Any]) -> Truth:
         """Return some rows, in memory of their own."""
@@ -158,13 +159,23 @@ class TruthLog:
 
     def result(self) -> Truth:
         """Return what is known until now."""
-        kinds = (np.int64, np.int64, np.int64, np.float64, np.int64)
-        empty = tuple(np.zeros(0, kind) for kind in kinds)
-        columns = [
-            np.concatenate(column) for column in zip(empty, *self._parts, strict=True)
-        ]
+        parts = list(zip(*self._parts, strict=True)) or [()] * len(_DEPOSITED)
+        columns: dict[str, NDArray[Any]] = {
+            name: np.concatenate([np.zeros(0, kind), *part])
+            for (name, kind), part in zip(_DEPOSITED.items(), parts, strict=True)
+        }
         return Truth(
-            *columns,
-            self._fate[: self._count].copy(),
-            self._event[: self._count].copy(),
+            **columns,
+            fate=self._fate[: self._count].copy(),
+            event=self._event[: self._count].copy(),
         )
+
+
+_DEPOSITED: Final[Mapping[str, type]] = {
+    "module": np.int64,
+    "channel": np.int64,
+    "time_ps": np.int64,
+    "kev": np.float64,
+    "decay": np.int64,
+}
+"""What is known of a deposit before anything looks at it."""

@@ -23,6 +23,7 @@ from pixie_pipe.listmode import Layout, decode
 from tests.support.traces import answer, packed, split
 
 TAU, DT = 100.0, 2.0
+ONE = np.zeros(1)
 lengths = st.integers(1, 8)
 gaps = st.integers(0, 8)
 samples_of_traces = st.lists(
@@ -159,13 +160,11 @@ def test_what_cannot_be_is_refused():
             filter_sums(samples, offsets, end, length=4, gap=1)
     for wrong in ({"tau_ns": 0.0}, {"tau_ns": math.nan}, {"sample_ns": -1.0}):
         with pytest.raises(TraceError, match="expected a positive number of ns"):
-            energy_coefficients(
-                **{"length": 4, "tau_ns": 1.0, "sample_ns": 1.0, "bits": 14} | wrong
-            )
+            energy_coefficients(4, **{"tau_ns": 1.0, "sample_ns": 1.0} | wrong, bits=14)
     with pytest.raises(TraceError, match="bits is 17"):
         energy_coefficients(4, TAU, DT, 17)
     with pytest.raises(TraceError, match="expected four rows of one length"):
-        energies_from_sums(*[np.zeros(1)] * 3, np.zeros(2), coefficients)
+        energies_from_sums(ONE, ONE, ONE, np.zeros(2), coefficients)
     with pytest.raises(TraceError, match="expected eight whole numbers"):
         charge_windows(samples, offsets, 0, [1, 2])
     with pytest.raises(TraceError, match="expected neither to be negative"):

@@ -54,7 +54,7 @@ def test_traces_that_are_none_are_refused():
     samples, offsets = packed([[1, 2, 3]])
     assert issubclass(TraceError, PixiePipeError)
     with pytest.raises(TraceError, match="samples are int64 of 1 dimensions"):
-        fast_filter(samples.astype(np.int64), offsets, 1, 0)  # type: ignore[arg-type]
+        fast_filter(samples.astype(np.int64), offsets, 1, 0)
     with pytest.raises(TraceError, match="offsets go from 0 to 4"):
         fast_filter(samples, np.array([0, 4]), 1, 0)
     with pytest.raises(TraceError, match="expected rising ones"):

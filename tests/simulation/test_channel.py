@@ -100,8 +100,8 @@ def test_what_cannot_be_is_refused_only_where_it_is_used():
         ("TraceLength", 40_000, "TraceLength is 40000, expected 0 to 32730"),
     ):
         with pytest.raises(SimulationError, match=told):
-            settings_of(kind, **{name: value})
-        settings_of(kind, **{name: value, "ChanCSRa": 0})
+            settings_of(kind, "LaBr3", **{name: value})
+        settings_of(kind, "LaBr3", **{name: value, "ChanCSRa": 0})
     variables = default_variables(kind, find_detector("NaI"), 1)
     short = variables | {"SlowGap": np.zeros(3, np.uint32)}
     with pytest.raises(SimulationError, match="SlowGap has shape"):

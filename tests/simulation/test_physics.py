@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -247,7 +248,7 @@ def test_piled_up_events_and_input_counts_are_those_of_poisson():
 
 def test_traces_make_dead_time():
     """A detector that is busy for a time after each event: not extended by others."""
-    options = {
+    options: dict[str, Any] = {
         "source": "Cs-137",
         "channels": 1,
         "coverage": 1.0,

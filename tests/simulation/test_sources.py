@@ -25,7 +25,8 @@ from pixie_pipe.simulation.sources import SOURCES, find_sources
 def scattered_by_angle(kev: float, cosines: np.ndarray) -> np.ndarray:
     """Return Klein and Nishina's cross-section per cosine, not normalised."""
     ratio = 1 / (1 + kev / 510.99895 * (1 - cosines))
-    return ratio**2 * (ratio + 1 / ratio - (1 - cosines**2))
+    weight: np.ndarray = ratio**2 * (ratio + 1 / ratio - (1 - cosines**2))
+    return weight
 
 
 @pytest.mark.parametrize("kev", [59.5, 511.0, 1332.5])

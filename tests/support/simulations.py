@@ -50,7 +50,7 @@ def processor_of(
     registers: ChannelRegisters,
     detector: Detector,
     seed: int = 1,
-    **changed: float,
+    **changed: Any,
 ) -> tuple[ChannelProcessor, PulseShape]:
     """Return a channel, with some numbers of its signal changed."""
     shape = dataclasses.replace(PulseShape.of(detector, registers), **changed)
