@@ -169,7 +169,8 @@ def _rows_of(deposits: Deposits, rows: NDArray[np.intp]) -> Deposits:
     )
 
 
-def _noise_seed(*numbers: int) -> int:
+def noise_seed(*numbers: int) -> int:
+    """Return the start of the noise of a channel, 64 bits, from what tells it apart."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
 
 
@@ -199,12 +200,17 @@ def _make_module(
 ) -> ModuleSimulator:
     found = {}
     for channel in range(plan.connected):
-        noise = _noise_seed(*seed, _SIGNAL, number, channel)
+        noise = noise_seed(*seed, _SIGNAL, number, channel)
         made = make_channel(plan, variables, channel, noise)
         if made is not None:
             found[channel] = made
     return ModuleSimulator(
-        plan.crate, plan.slot, found, plan.kind.layout, plan.kind.channels, log
+        plan.crate,
+        plan.slot,
+        found,
+        plan.kind.layout,
+        count=plan.kind.channels,
+        truth=log,
     )
 
 
@@ -242,7 +248,7 @@ def sample_traces(
     for channel in range(plan.kind.channels):
         registers = ChannelRegisters.from_variables(variables, channel, plan.kind)
         shape = PulseShape.of(plan.detector, registers)
-        signal = ChannelSignal(shape, sample_ps, _noise_seed(*seed, _TRACES, channel))
+        signal = ChannelSignal(shape, sample_ps, noise_seed(*seed, _TRACES, channel))
         every = max(registers.trace_spacing * _XWAIT_PS // sample_ps, 1)
         own = detectors[channel] if channel < len(detectors) else -1
         rows = np.flatnonzero(deposits.detector == own)

@@ -74,6 +74,7 @@ class Fifo:
         self._held: deque[NDArray[np.uint32]] = deque()
         self._free_ps = 0
         self._is_full = False
+        self.words_offered = 0
         self.level = 0
         self.words_written = 0
         self.words_dropped = 0
@@ -85,6 +86,7 @@ class Fifo:
         arriving = _Arriving(chunk, self._free_ps)
         self._free_ps = arriving.end_ps
         self._arriving.append(arriving)
+        self.words_offered += chunk.words.size
 
     def advance(self, now_ps: int | None) -> None:
         """Let the words come that are written by now; all if `now_ps` is None."""

@@ -13,12 +13,12 @@ from pixie_pipe.events import Events
 from pixie_pipe.listmode.encoder import encode
 from pixie_pipe.simulation import _processing_kernels as kernels
 from pixie_pipe.simulation.channel import ChannelRegisters, CsrA
-from pixie_pipe.simulation.processing import ChannelProcessor
 from pixie_pipe.simulation.truth import Fate
 
 if TYPE_CHECKING:
     from pixie_pipe.listmode.layout import Layout
     from pixie_pipe.simulation.decays import Deposits
+    from pixie_pipe.simulation.processing import ChannelProcessor
     from pixie_pipe.simulation.truth import TruthLog
 
 HISTOGRAM_BINS: Final = 32768
@@ -110,6 +110,7 @@ class ModuleSimulator:
         slot: int,
         channels: Mapping[int, ChannelProcessor],
         layout: Layout,
+        *,
         count: int,
         truth: TruthLog | None = None,
     ) -> None:

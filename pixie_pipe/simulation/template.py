@@ -90,7 +90,7 @@ class TemplateCrate:
             self._blocks += 1
             while crate.settled_ps < self._blocks * crate.block_ps:
                 for kept, chunk in zip(parts, crate.advance(), strict=True):
-                    kept += [] if chunk is None else [chunk]
+                    kept.extend([] if chunk is None else [chunk])
             for number in modules:
                 counts[number].append(crate.counts(number))
         self._stretches = [

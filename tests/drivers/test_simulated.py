@@ -268,17 +268,19 @@ def test_a_slow_computer_is_late_and_loses_nothing():
     digitizer = SimulatedDigitizer(TWO[:1], clock=clock)
     with digitizer:
         digitizer.start_run()
-        advance = digitizer._advance
+        run = digitizer._run
+        assert run is not None
+        advance = run.advance
 
         def slow() -> None:
             advance()
             clock.now += 1.0
 
-        digitizer._advance = slow  # type: ignore[method-assign]
+        run.advance = slow  # type: ignore[method-assign]
         clock.now += 10.0
         first = digitizer.read(0, 1 << 20)
         assert digitizer.statistics(0)["late_s"] > 9
-        digitizer._advance = advance  # type: ignore[method-assign]
+        run.advance = advance  # type: ignore[method-assign]
         clock.now += 0.2
         digitizer.stop_run()
         words = np.concatenate([first, digitizer.read(0, 1 << 20)])

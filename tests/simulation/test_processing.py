@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 
 from pixie_pipe.simulation._processing_kernels import Rows
 from pixie_pipe.simulation._signal_kernels import noise_at
-from pixie_pipe.simulation.processing import ChannelProcessor
 from pixie_pipe.simulation.truth import Fate
 from tests.support.simulations import (
     ALL_BLOCKS,
@@ -21,6 +21,9 @@ from tests.support.simulations import (
     settings_of,
     window,
 )
+
+if TYPE_CHECKING:
+    from pixie_pipe.simulation.processing import ChannelProcessor
 
 FIRST_PS, LAST_PS, END_PS = 25_000_000, 37_000_000, 60_000_000
 """Pulses come when all filters have filled; the signal is looked at until the end."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from pixie_pipe.drivers.simulated import SimulatedDigitizer
-from pixie_pipe.events import Events
 from pixie_pipe.listmode import decode
-from pixie_pipe.simulation.truth import Truth
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pixie_pipe.events import Events
+    from pixie_pipe.simulation.truth import Truth
 
 
 class StepClock:
@@ -39,7 +42,7 @@ def simulated(
     modules: list[str],
     seconds: float,
     *,
-    change: Callable[[list[Any]], None] = lambda variables: None,
+    change: Callable[[list[Any]], None] | None = None,
     **options: Any,
 ) -> SimulatedRun:
     """Run for a time, and read everything at the end; `change` gets the variables."""
@@ -47,7 +50,8 @@ def simulated(
     options = {"fifo_words": 1 << 24, "room_hz": 0.0, "truth": True} | options
     digitizer = SimulatedDigitizer(modules, clock=clock, **options)
     digitizer.open()
-    change(digitizer.variables)
+    if change is not None:
+        change(digitizer.variables)
     digitizer.start_run()
     clock.now += seconds
     digitizer.stop_run()
