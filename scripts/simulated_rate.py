@@ -54,8 +54,8 @@ def measure(mode: str, seconds: float, rate_hz: float, trace: int) -> str:
         )
     ratio = _copy_s(words) / taken
     return (
-        f"{mode:<8} {4e-6 * words / taken:8.1f} MB/s  {events / taken:12,.0f} events/s  "
-        f"{ratio:.4f} of memcpy"
+        f"{mode:<8} {4e-6 * words / taken:8.1f} MB/s  {events / taken:12,.0f} events/s"
+        f"  {ratio:.4f} of memcpy"
     )
 
 

@@ -269,6 +269,57 @@ def _close(state: NDArray[np.int64], rows: Rows) -> None:
 
 
 @jit
+def _trigger(
+    samples: NDArray[np.uint16],
+    sums: NDArray[np.int64],
+    origin: int,
+    tick: int,
+    average: float,
+    pulses: Pulses,
+    state: NDArray[np.int64],
+    fpga: Fpga,
+    most: int,
+    qdc_lengths: NDArray[np.int64],
+    scratch: NDArray[np.float64],
+    rows: Rows,
+) -> None:
+    """Count a fast trigger: begin an event, or pile up on one, or come too early."""
+    state[TRIGGERS] += 1
+    pulse = _own_pulse(pulses, state, tick, fpga)
+    fate = RECORDED
+    if state[OPEN]:
+        fate = PILED_UP
+        rows.pileup[state[ROWS] - 1] = True
+        state[LAST_TRIGGER] = tick
+        state[BUSY_UNTIL] = max(state[BUSY_UNTIL], tick + fpga.pileup)
+    elif tick < state[BUSY_UNTIL]:
+        fate = DEAD
+    else:
+        row = state[ROWS]
+        _write_row(
+            samples,
+            sums,
+            origin,
+            tick,
+            average,
+            fpga,
+            most,
+            qdc_lengths,
+            scratch,
+            rows,
+            row,
+        )
+        rows.pulse[row] = pulse
+        state[ROWS], state[OPEN] = row + 1, 1
+        state[LAST_TRIGGER] = tick
+        trace_ticks = -(-fpga.trace_length // fpga.samples_per_tick)
+        trace_end = tick - fpga.trace_delay + trace_ticks
+        state[BUSY_UNTIL] = max(tick + fpga.pileup, trace_end)
+    if pulse >= 0:
+        pulses.fate[pulse] = fate
+
+
+@jit
 def process(
     pulses: Pulses,
     until_tick: int,
@@ -338,42 +389,20 @@ def process(
                 if state[ROWS] == rows.tick.size:
                     state[NEXT] = tick
                     return False
-                state[TRIGGERS] += 1
-                pulse = _own_pulse(pulses, state, tick, fpga)
-                fate = RECORDED
-                if state[OPEN]:
-                    fate = PILED_UP
-                    rows.pileup[state[ROWS] - 1] = True
-                    state[LAST_TRIGGER] = tick
-                    state[BUSY_UNTIL] = max(state[BUSY_UNTIL], tick + fpga.pileup)
-                elif tick < state[BUSY_UNTIL]:
-                    fate = DEAD
-                else:
-                    row = state[ROWS]
-                    _write_row(
-                        samples,
-                        sums,
-                        origin,
-                        tick,
-                        average[0],
-                        fpga,
-                        signal.most,
-                        qdc_lengths,
-                        scratch,
-                        rows,
-                        row,
-                    )
-                    rows.pulse[row] = pulse
-                    state[ROWS], state[OPEN] = row + 1, 1
-                    state[LAST_TRIGGER] = tick
-                    trace_end = (
-                        tick
-                        - fpga.trace_delay
-                        + ((fpga.trace_length + per_tick - 1) // per_tick)
-                    )
-                    state[BUSY_UNTIL] = max(tick + fpga.pileup, trace_end)
-                if pulse >= 0:
-                    pulses.fate[pulse] = fate
+                _trigger(
+                    samples,
+                    sums,
+                    origin,
+                    tick,
+                    average[0],
+                    pulses,
+                    state,
+                    fpga,
+                    signal.most,
+                    qdc_lengths,
+                    scratch,
+                    rows,
+                )
             state[ARMED] = 0
             state[ABOVE_TICKS] += 1
         state[NEXT] = end
