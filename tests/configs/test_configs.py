@@ -27,7 +27,7 @@ def run(plan, runs: Path, seconds: float = 120) -> RunDirectory:
 
 def test_all_are_tested():
     names = {path.stem for path in CONFIGS.glob("*.yaml")}
-    assert names == {*LIVE, "replay", "modules"}
+    assert names == {*LIVE, "replay", "modules", "simulated"}
 
 
 @pytest.mark.parametrize("name", LIVE)
@@ -52,6 +52,17 @@ def test_the_second_module_has_a_file_of_its_own(tmp_path):
     kept = run(load_plan(CONFIGS / "two_modules.yaml", changes), tmp_path)
     everything = read_hdf5(kept.path / "events.h5")
     assert read_hdf5(kept.path / "slot3.h5").equals(everything[everything.slot == 3])
+
+
+def test_simulated_data(tmp_path):
+    plan = load_plan(CONFIGS / "simulated.yaml", ["tasks.TakeData.runtime_s=0.5"])
+    kept = run(plan, tmp_path)
+    assert (kept.state, kept.reasons) == ("complete", ())
+    assert kept.balance["words_read"] == kept.balance["words_recorded"]
+    events = read_hdf5(kept.path / "events.h5")
+    assert len(events) == kept.balance["events_decoded"] > 500
+    assert set(events.slot.tolist()) == {2, 3}
+    assert (events.time_ps[1:] >= events.time_ps[:-1]).all()
 
 
 def test_recorded_data(tmp_path):

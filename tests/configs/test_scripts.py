@@ -49,3 +49,11 @@ def test_interactive_session(tmp_path):
         assert {"events.h5", "histograms.h5"} <= {
             path.name for path in run.path.iterdir()
         }
+
+
+def test_rate_of_the_simulation(tmp_path):
+    out = run_script(
+        "simulated_rate.py", "--seconds", 0.01, "--rate", 1e5, cwd=tmp_path
+    )
+    assert [line.split()[0] for line in out.splitlines()] == ["physics", "fast"]
+    assert out.count("of memcpy") == 2

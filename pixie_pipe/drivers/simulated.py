@@ -1,0 +1,400 @@
+"""A crate that is simulated: sources, detectors, and modules that do what real ones do.
+
+What is simulated, and what is not, is told in docs/simulation.md.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixie_pipe.drivers._raw_streams import parse_modules
+from pixie_pipe.drivers.digitizer import DriverError, ModuleInfo
+
+if TYPE_CHECKING:
+    from pixie_pipe.config.modules import ModuleConfig
+    from pixie_pipe.simulation.crate import ModulePlan
+    from pixie_pipe.simulation.decays import Setup
+    from pixie_pipe.simulation.run import CrateRun
+    from pixie_pipe.simulation.settings import Variables
+    from pixie_pipe.simulation.truth import Truth
+
+_TRACE_SAMPLES: Final = 8192
+_BASELINES: Final = 3640
+"""What the modules of Rev F give at once (PixieSDK)."""
+_TRACES_PS: Final = 50_000_000_000
+"""Time of the source that is looked at for `adc_traces`."""
+
+
+class SimulatedDigitizer:
+    """Simulates modules that look at a radioactive source.
+
+    A run goes on until it is stopped; event times advance as the clock does. The words
+    depend on the seed and the number of the run alone (the first of a session is 0),
+    not on when they are read; where the computer is too slow, the simulated clock is
+    late, and nothing is lost for that. A run ends with a block of simulated time,
+    50 ms at most.
+
+    Parameters
+    ----------
+    modules
+        The modules, as mappings or in short form; see
+        `pixie_pipe.config.parse_module`.
+    source
+        Name of the source: Na-22, Co-60, Cs-137, Am-241; or several with their
+        relative activities.
+    rate_hz
+        Decays per second.
+    detector
+        What the channels read: LaBr3, NaI or HPGe; one for all modules, or one for
+        each.
+    channels
+        Number of channels of each module that have a detector.
+    coverage
+        Part of all directions that the detectors cover together.
+    distance_mm
+        Their distance from the source.
+    room_hz
+        Quanta per second that each detector sees of the room.
+    trace_samples, energy_sums, qdc, external_timestamps
+        What the headers have beside the core; the length of traces, or 0.
+    adc_bits
+        Bits of the ADCs: one for all modules, one for each, or what is usual.
+    seed
+        Start of the random numbers.
+    mode
+        ``physics`` simulates every event. ``fast`` does so for a stretch, at most
+        10 s, and repeats it.
+    fifo_words
+        Words that the FIFO of a module holds.
+    truth
+        Whether to keep what really happened, for `truth`.
+    clock
+        What time is measured with: returns seconds.
+
+    Attributes
+    ----------
+    variables
+        DSP variables of each module, by name: numpy arrays of uint32, one value for
+        each channel, or one for the module. They are read when a run starts.
+
+    Raises
+    ------
+    SimulationError
+        If a parameter cannot be.
+    """
+
+    def __init__(
+        self,
+        modules: Sequence[Mapping[str, Any] | str] = ("0/2:500/34688",),
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        **options: Any,
+    ) -> None:
+        # Imported here: what it needs takes long to import.
+        from pixie_pipe.simulation.options import Options
+
+        self._options = Options(**options)
+        self._entries = modules
+        self._clock = clock
+        self.variables: list[Variables] = []
+        self._modules: tuple[ModuleInfo, ...] = ()
+        self._plans: list[ModulePlan] = []
+        self._setup: Setup | None = None
+        self._run: CrateRun | None = None
+        self._is_open = False
+        self._is_running = False
+        self._runs = 0
+
+    @property
+    def modules(self) -> tuple[ModuleInfo, ...]:
+        """The modules, once it is open."""
+        return self._modules
+
+    def open(self) -> None:
+        """Make the modules, and variables for them unless there are some.
+
+        Raises
+        ------
+        ConfigError, LayoutError
+            If an entry of the modules is wrong.
+        SimulationError
+            If there is no such source, detector or ADC.
+        """
+        if self._is_open:
+            return
+        configs = parse_modules(self._entries)
+        options = self._options
+        self._plans = options.plans([(*each.module, each.layout) for each in configs])
+        self._setup = options.setup(self._plans)
+        self._modules = tuple(_info(config) for config in configs)
+        if not self.variables:
+            self.variables = [options.variables(plan) for plan in self._plans]
+        self._runs = 0
+        self._is_open = True
+
+    def close(self) -> None:
+        """End a run that goes on, and let go of the modules."""
+        self.stop_run()
+        self._is_open = False
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run goes on."""
+        return self._is_running
+
+    def start_run(self) -> None:
+        """Start a list-mode run with the variables as they are; all clocks start at 0.
+
+        Raises
+        ------
+        DriverError
+            If the session is not open, or a run goes on.
+        SimulationError
+            If the variables of a channel that is switched on cannot be.
+        """
+        self._start(is_list_mode=True)
+
+    def start_histogram_run(self) -> None:
+        """Start a run that fills histograms alone; raises what `start_run` does."""
+        self._start(is_list_mode=False)
+
+    def _start(self, *, is_list_mode: bool) -> None:
+        from pixie_pipe.simulation.crate import CrateSimulator
+        from pixie_pipe.simulation.run import CrateRun
+        from pixie_pipe.simulation.template import TemplateCrate
+
+        self._refuse_if_closed()
+        self._refuse_if_running()
+        assert self._setup is not None
+        crate = CrateSimulator(
+            self._plans,
+            self._setup,
+            self.variables,
+            seed=self._options.seed,
+            run=self._runs,
+            with_truth=self._options.truth,
+        )
+        ticks = [plan.kind.layout.tick_ps for plan in self._plans]
+        self._run = CrateRun(
+            TemplateCrate(crate, ticks) if self._options.mode == "fast" else crate,
+            len(self._plans),
+            fifo_words=self._options.fifo_words,
+            clock=self._clock,
+            is_list_mode=is_list_mode,
+        )
+        self._runs += 1
+        self._is_running = True
+
+    def stop_run(self) -> None:
+        """End the run with the block of time that goes on; its words can be read."""
+        if self._is_running and self._run is not None:
+            self._run.stop()
+        self._is_running = False
+
+    def read(self, module: int, max_words: int) -> NDArray[np.uint32]:
+        """Return words that are in the FIFO of a module.
+
+        Raises
+        ------
+        DriverError
+            If the session is not open, there is no such module, or `max_words` is
+            less than 1.
+        """
+        self._refuse_if_closed()
+        self._refuse_unknown(module)
+        if max_words < 1:
+            raise DriverError(f"max_words is {max_words}, expected at least 1")
+        if self._run is None:
+            return np.zeros(0, np.uint32)
+        return self._run.read(module, max_words)
+
+    def statistics(self, module: int) -> dict[str, Any]:
+        """Return what was read, lost and counted in a module.
+
+        ``words_dropped`` are those that found the FIFO full, ``hw_overflows`` how
+        often that began, ``fifo_words`` its level; ``input_counts`` and
+        ``output_counts`` are those of all channels until ``real_s``; ``late_s`` is
+        how far the simulated clock is behind.
+
+        Raises
+        ------
+        DriverError
+            If the session is not open, or there is no such module.
+        """
+        self._refuse_if_closed()
+        self._refuse_unknown(module)
+        from pixie_pipe.simulation.run import STATISTICS
+
+        if self._run is None:
+            return dict.fromkeys(STATISTICS, 0)
+        return self._run.statistics(module)
+
+    def channel_statistics(self, module: int) -> dict[str, NDArray[Any]]:
+        """Return what the channels of a module have counted, each of shape (channels,).
+
+        Returns
+        -------
+        dict
+            ``input_counts`` (fast triggers), ``output_counts`` (events), ``live_s``
+            (the time for which the trigger was not blind: input counts divided by it
+            are the true rate) and ``real_s``.
+
+        Raises
+        ------
+        DriverError
+            If the session is not open, or there is no such module or run.
+        """
+        return self._of_run(module).channel_statistics(module)
+
+    def histogram(self, module: int, channel: int) -> NDArray[np.int64]:
+        """Return the histogram of a channel in the run, shape (32768,).
+
+        A bin is ``2**Log2Ebin`` ADC units wide; piled-up events are not in it.
+
+        Raises
+        ------
+        DriverError
+            If the session is not open, or there is no such module, channel or run.
+        """
+        run = self._of_run(module)
+        count = self._plans[module].kind.channels
+        if not 0 <= channel < count:
+            raise DriverError(
+                f"there is no channel {channel}, expected 0 to {count - 1}"
+            )
+        return run.histogram(module, channel)
+
+    def adc_traces(self, module: int) -> NDArray[np.uint16]:
+        """Return what the ADCs of a module see now, one sample each Xwait.
+
+        The first pulse of each channel that has a detector is at a quarter.
+
+        Returns
+        -------
+        ndarray of uint16
+            Shape (channels, 8192).
+
+        Raises
+        ------
+        DriverError
+            If the session is not open, there is no such module, or a run goes on.
+        """
+        from pixie_pipe.simulation.crate import sample_traces
+        from pixie_pipe.simulation.decays import simulate_decays
+
+        self._refuse_if_closed()
+        self._refuse_unknown(module)
+        self._refuse_if_running()
+        assert self._setup is not None
+        numbers = [self._options.seed, self._runs, module]
+        deposits, _ = simulate_decays(
+            self._setup,
+            np.random.default_rng(numbers),
+            start_ps=0,
+            length_ps=_TRACES_PS,
+            first_decay=0,
+        )
+        count = len(self._plans)
+        return sample_traces(
+            self._plans[module],
+            self.variables[module],
+            count=_TRACE_SAMPLES,
+            seed=numbers,
+            deposits=deposits,
+            detectors=range(module, count * self._options.channels, count),
+        )
+
+    def baselines(self, module: int) -> NDArray[np.float64]:
+        """Return baselines as the channels measure them between pulses.
+
+        Returns
+        -------
+        ndarray of float64
+            In units of the energy, as the column baseline of events; shape
+            (channels, 3640). NaN for channels that are switched off.
+
+        Raises
+        ------
+        DriverError
+            If the session is not open, there is no such module, or a run goes on.
+        """
+        from pixie_pipe.simulation.crate import make_channel, noise_seed
+
+        self._refuse_if_closed()
+        self._refuse_unknown(module)
+        self._refuse_if_running()
+        plan = self._plans[module]
+        found = np.full((plan.kind.channels, _BASELINES), np.nan)
+        for channel in range(plan.kind.channels):
+            seed = noise_seed(self._options.seed, self._runs, module, channel)
+            made = make_channel(plan, self.variables[module], channel, seed)
+            if made is not None:
+                found[channel] = made.baselines(_BASELINES)
+        return found
+
+    def truth(self) -> Truth:
+        """Return what really happened in the run until now.
+
+        Raises
+        ------
+        DriverError
+            If the truth is not kept, or there was no run.
+        """
+        if not self._options.truth or self._run is None:
+            raise DriverError(
+                "no truth is kept: make the driver with truth=True, and start a run"
+            )
+        known = self._run.truth()
+        assert known is not None
+        return known
+
+    def _of_run(self, module: int) -> CrateRun:
+        self._refuse_if_closed()
+        self._refuse_unknown(module)
+        if self._run is None:
+            raise DriverError("there was no run yet: call start_run() first")
+        return self._run
+
+    def _refuse_if_closed(self) -> None:
+        if not self._is_open:
+            raise DriverError("the session is not open: call open() first")
+
+    def _refuse_unknown(self, module: int) -> None:
+        if not 0 <= module < len(self._modules):
+            raise DriverError(
+                f"there is no module {module}, expected 0 to {len(self._modules) - 1}"
+            )
+
+    def _refuse_if_running(self) -> None:
+        if self._is_running:
+            raise DriverError("a run goes on: stop it first")
+
+
+def _info(config: ModuleConfig) -> ModuleInfo:
+    layout = config.layout
+    return ModuleInfo(
+        crate=config.crate,
+        slot=config.slot,
+        frequency=layout.frequency,
+        revision=layout.revision,
+        hardware=layout.hardware,
+        layout=layout,
+    )
