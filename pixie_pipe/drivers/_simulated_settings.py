@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _LETTERS = {32: "H"}
 """Hardware revision by number of channels; F with 16."""
 
-_FIRST_SERIAL = 9000
+FIRST_SERIAL = 9000
 """Serial numbers of simulated modules are this and their slot: no real one has them."""
 
 

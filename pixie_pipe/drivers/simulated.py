@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixie_pipe.drivers._raw_streams import parse_modules
+from pixie_pipe.drivers._simulated_settings import (
+    FIRST_SERIAL,
+    SimulatedSettings,
+    module_settings,
+    variables_of,
+)
 from pixie_pipe.drivers.digitizer import DriverError, ModuleInfo
+from pixie_pipe.settings import CrateSettings
 
 if TYPE_CHECKING:
     from pixie_pipe.config.modules import ModuleConfig
@@ -27,11 +34,13 @@ if TYPE_CHECKING:
 _TRACE_SAMPLES: Final = 8192
 _BASELINES: Final = 3640
 """What the modules of Rev F give at once (PixieSDK)."""
+_XWAIT_US: Final = 0.01
+"""Unit of Xwait (PixieSDK)."""
 _TRACES_PS: Final = 50_000_000_000
 """Time of the source that is looked at for `adc_traces`."""
 
 
-class SimulatedDigitizer:
+class SimulatedDigitizer(SimulatedSettings):
     """Simulates modules that look at a radioactive source.
 
     A run goes on until it is stopped; event times advance as the clock does. The words
@@ -103,6 +112,8 @@ class SimulatedDigitizer:
         self._entries = modules
         self._clock = clock
         self.variables: list[Variables] = []
+        self._settings = CrateSettings()
+        self._ends_s: float | None = None
         self._modules: tuple[ModuleInfo, ...] = ()
         self._plans: list[ModulePlan] = []
         self._setup: Setup | None = None
@@ -132,9 +143,16 @@ class SimulatedDigitizer:
         options = self._options
         self._plans = options.plans([(*each.module, each.layout) for each in configs])
         self._setup = options.setup(self._plans)
-        self._modules = tuple(_info(config) for config in configs)
+        self._modules = tuple(
+            _info(config, plan)
+            for config, plan in zip(configs, self._plans, strict=True)
+        )
         if not self.variables:
-            self.variables = [options.variables(plan) for plan in self._plans]
+            self._settings = CrateSettings(
+                module_settings(info, options.variables(plan))
+                for info, plan in zip(self._modules, self._plans, strict=True)
+            )
+            self.variables = [variables_of(module) for module in self._settings]
         self._runs = 0
         self._is_open = True
 
@@ -157,7 +175,10 @@ class SimulatedDigitizer:
 
     @property
     def is_running(self) -> bool:
-        """Whether a run goes on."""
+        """Whether a run goes on; one that fills histograms ends by itself."""
+        ends = self._ends_s
+        if self._is_running and ends is not None and self._clock() >= ends:
+            self.stop_run()
         return self._is_running
 
     def start_run(self) -> None:
@@ -171,10 +192,25 @@ class SimulatedDigitizer:
             If the variables of a channel that is switched on cannot be.
         """
         self._start(is_list_mode=True)
+        self._ends_s = None
 
-    def start_histogram_run(self) -> None:
-        """Start a run that fills histograms alone; raises what `start_run` does."""
+    def start_histogram_run(self, seconds: float) -> None:
+        """Start a run that fills histograms alone, and ends by itself.
+
+        Parameters
+        ----------
+        seconds
+            How long it lasts.
+
+        Raises
+        ------
+        DriverError, SimulationError
+            As `start_run`, or if the time is not positive.
+        """
+        if not seconds > 0:
+            raise DriverError(f"a run of {seconds} s, expected more than 0")
         self._start(is_list_mode=False)
+        self._ends_s = self._clock() + seconds
 
     def _start(self, *, is_list_mode: bool) -> None:
         from pixie_pipe.simulation.crate import CrateSimulator
@@ -230,9 +266,8 @@ class SimulatedDigitizer:
         """Return what was read, lost and counted in a module.
 
         ``words_dropped`` are those that found the FIFO full, ``hw_overflows`` how
-        often that began, ``fifo_words`` its level; ``input_counts`` and
-        ``output_counts`` are those of all channels until ``real_s``; ``late_s`` is
-        how far the simulated clock is behind.
+        often that began, ``fifo_words`` its level, ``late_s`` how far the simulated
+        clock is behind; the others are lists of what `channel_statistics` tells.
 
         Raises
         ------
@@ -241,10 +276,14 @@ class SimulatedDigitizer:
         """
         self._refuse_if_closed()
         self._refuse_unknown(module)
-        from pixie_pipe.simulation.run import STATISTICS
+        from pixie_pipe.simulation.run import CHANNEL_STATISTICS, STATISTICS
 
         if self._run is None:
-            return dict.fromkeys(STATISTICS, 0)
+            nothing = [0] * self._plans[module].kind.channels
+            return {
+                **dict.fromkeys(STATISTICS, 0),
+                **dict.fromkeys(CHANNEL_STATISTICS, nothing),
+            }
         return self._run.statistics(module)
 
     def channel_statistics(self, module: int) -> dict[str, NDArray[Any]]:
@@ -253,9 +292,9 @@ class SimulatedDigitizer:
         Returns
         -------
         dict
-            ``input_counts`` (fast triggers), ``output_counts`` (events), ``live_s``
-            (the time for which the trigger was not blind: input counts divided by it
-            are the true rate) and ``real_s``.
+            ``input_counts`` (fast triggers), ``output_counts`` (events),
+            ``live_time_s`` (for which the trigger was not blind: input counts divided
+            by it are the true rate) and ``real_time_s``.
 
         Raises
         ------
@@ -264,7 +303,7 @@ class SimulatedDigitizer:
         """
         return self._of_run(module).channel_statistics(module)
 
-    def histogram(self, module: int, channel: int) -> NDArray[np.int64]:
+    def histogram(self, module: int, channel: int) -> NDArray[np.uint32]:
         """Return the histogram of a channel in the run, shape (32768,).
 
         A bin is ``2**Log2Ebin`` ADC units wide; piled-up events are not in it.
@@ -280,7 +319,7 @@ class SimulatedDigitizer:
             raise DriverError(
                 f"there is no channel {channel}, expected 0 to {count - 1}"
             )
-        return run.histogram(module, channel)
+        return run.histogram(module, channel).astype(np.uint32)
 
     def adc_traces(self, module: int) -> NDArray[np.uint16]:
         """Return what the ADCs of a module see now, one sample each Xwait.
@@ -297,12 +336,13 @@ class SimulatedDigitizer:
         DriverError
             If the session is not open, there is no such module, or a run goes on.
         """
+        self._refuse_unless_idle(module)
+        return self._traces(module, self.variables[module])
+
+    def _traces(self, module: int, variables: Variables) -> NDArray[np.uint16]:
         from pixie_pipe.simulation.crate import sample_traces
         from pixie_pipe.simulation.decays import simulate_decays
 
-        self._refuse_if_closed()
-        self._refuse_unknown(module)
-        self._refuse_if_running()
         assert self._setup is not None
         numbers = [self._options.seed, self._runs, module]
         deposits, _ = simulate_decays(
@@ -315,7 +355,7 @@ class SimulatedDigitizer:
         count = len(self._plans)
         return sample_traces(
             self._plans[module],
-            self.variables[module],
+            variables,
             count=_TRACE_SAMPLES,
             seed=numbers,
             deposits=deposits,
@@ -338,9 +378,7 @@ class SimulatedDigitizer:
         """
         from pixie_pipe.simulation.crate import make_channel, noise_seed
 
-        self._refuse_if_closed()
-        self._refuse_unknown(module)
-        self._refuse_if_running()
+        self._refuse_unless_idle(module)
         plan = self._plans[module]
         found = np.full((plan.kind.channels, _BASELINES), np.nan)
         for channel in range(plan.kind.channels):
@@ -349,6 +387,47 @@ class SimulatedDigitizer:
             if made is not None:
                 found[channel] = made.baselines(_BASELINES)
         return found
+
+    def tau(self, module: int) -> NDArray[np.float64]:
+        """Return the decay time of the pulses of each channel in us.
+
+        It is found in one pulse of each, as the modules do it.
+
+        Returns
+        -------
+        ndarray of float64
+            Shape (channels,); nan where there is no pulse.
+
+        Raises
+        ------
+        DriverError
+            If the session is not open, there is no such module, or a run goes on.
+        """
+        from pixie_pipe.simulation.decay_times import decay_time
+
+        self._refuse_unless_idle(module)
+        variables = dict(self.variables[module])
+        variables["Xwait"] = np.ones_like(variables["Xwait"])
+        traces = self._traces(module, variables)
+        return np.array([decay_time(trace) * _XWAIT_US for trace in traces])
+
+    def adjust_offsets(self, module: int | None = None) -> None:
+        """Bring the baselines of a module, or of all, to ``BASELINE_PERCENT``.
+
+        Raises
+        ------
+        DriverError
+            If the session is not open, there is no such module, or a run goes on.
+        """
+        from pixie_pipe.simulation.pulses import offset_for
+
+        self._refuse_unless_idle(0 if module is None else module)
+        chosen = range(len(self._modules)) if module is None else [module]
+        for number in chosen:
+            variables = self.variables[number]
+            for channel, percent in enumerate(variables["BaselinePercent"].tolist()):
+                csra = int(variables["ChanCSRa"][channel])
+                variables["OffsetDAC"][channel] = offset_for(percent / 100, csra)
 
     def truth(self) -> Truth:
         """Return what really happened in the run until now.
@@ -383,12 +462,17 @@ class SimulatedDigitizer:
                 f"there is no module {module}, expected 0 to {len(self._modules) - 1}"
             )
 
+    def _refuse_unless_idle(self, module: int) -> None:
+        self._refuse_if_closed()
+        self._refuse_unknown(module)
+        self._refuse_if_running()
+
     def _refuse_if_running(self) -> None:
-        if self._is_running:
+        if self.is_running:
             raise DriverError("a run goes on: stop it first")
 
 
-def _info(config: ModuleConfig) -> ModuleInfo:
+def _info(config: ModuleConfig, plan: ModulePlan) -> ModuleInfo:
     layout = config.layout
     return ModuleInfo(
         crate=config.crate,
@@ -397,4 +481,7 @@ def _info(config: ModuleConfig) -> ModuleInfo:
         revision=layout.revision,
         hardware=layout.hardware,
         layout=layout,
+        channels=plan.kind.channels,
+        bits=plan.kind.bits,
+        serial=FIRST_SERIAL + config.slot,
     )

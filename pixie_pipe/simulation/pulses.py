@@ -30,6 +30,21 @@ _OPEN_RELAY: Final = 0.25
 """What an open input relay leaves of the signal (manual of the Pixie-16)."""
 
 
+def offset_for(share: float, csra: int) -> int:
+    """Return the offset DAC that puts the baseline at a part of the ADC's range.
+
+    Parameters
+    ----------
+    share
+        Where, of the range that the FPGA sees.
+    csra
+        The channel's ChanCSRa: an inverted signal has its baseline at the other end.
+    """
+    level = 1.0 - share if csra >> CsrA.INVERT & 1 else share
+    volts = (level - _LEVEL_AT_ZERO) * _ADC_VOLTS
+    return min(max(round(65536 * (volts / _DAC_VOLTS + 0.5)), 0), 65535)
+
+
 @dataclass(frozen=True, slots=True)
 class PulseShape:
     """The signal of a channel: ``A (exp(-t / decay) - exp(-t / rise))`` for each pulse.

@@ -24,12 +24,16 @@ STATISTICS: Final = (
     "words_dropped",
     "hw_overflows",
     "fifo_words",
-    "input_counts",
-    "output_counts",
-    "real_s",
     "late_s",
 )
-"""What `CrateRun.statistics` tells."""
+"""What `CrateRun.statistics` tells of a module, beside that of its channels."""
+
+CHANNEL_STATISTICS: Final = (
+    "input_counts",
+    "output_counts",
+    "live_time_s",
+    "real_time_s",
+)
 
 
 class CrateRun:
@@ -114,22 +118,22 @@ class CrateRun:
         return words
 
     def statistics(self, module: int) -> dict[str, Any]:
-        """Return the numbers of a module that are named in `STATISTICS`."""
+        """Return what is named in `STATISTICS`, and that of the channels as lists."""
         self.look(module)
         fifo = self._fifos[module]
-        counts = self._crate.counts(module)
         values = (
             self._words_read[module],
             fifo.words_written,
             fifo.words_dropped,
             fifo.overflows,
             fifo.level,
-            int(counts.input.sum()),
-            int(counts.output.sum()),
-            self._crate.settled_ps * 1e-12,
             self._late_ps * 1e-12,
         )
-        return dict(zip(STATISTICS, values, strict=True))
+        channels = self.channel_statistics(module)
+        return {
+            **dict(zip(STATISTICS, values, strict=True)),
+            **{name: found.tolist() for name, found in channels.items()},
+        }
 
     def channel_statistics(self, module: int) -> dict[str, NDArray[Any]]:
         """Return input and output counts, live and real time of each channel."""
@@ -138,8 +142,8 @@ class CrateRun:
         return {
             "input_counts": counts.input,
             "output_counts": counts.output,
-            "live_s": (real - counts.above_ps) * 1e-12,
-            "real_s": np.full(counts.input.size, real * 1e-12),
+            "live_time_s": (real - counts.above_ps) * 1e-12,
+            "real_time_s": np.full(counts.input.size, real * 1e-12),
         }
 
     def histogram(self, module: int, channel: int) -> NDArray[np.int64]:

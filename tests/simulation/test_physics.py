@@ -227,7 +227,7 @@ def test_piled_up_events_and_input_counts_are_those_of_poisson():
     )
     counted = run.digitizer.channel_statistics(0)
     inputs, outputs = counted["input_counts"][0], counted["output_counts"][0]
-    live, real = counted["live_s"][0], counted["real_s"][0]
+    live, real = counted["live_time_s"][0], counted["real_time_s"][0]
     assert real == pytest.approx(0.6, abs=0.06)
     seen = run.truth.fate != Fate.BELOW_THRESHOLD
     rate = seen.sum() / real
@@ -260,8 +260,8 @@ def test_traces_make_dead_time():
     run = simulated(["0/2:100/34688"], 0.4, **options)
     registers = registers_of(run, 0)
     counted = run.digitizer.channel_statistics(0)
-    real = counted["real_s"][0]
-    rate = counted["input_counts"][0] / counted["live_s"][0]
+    real = counted["real_time_s"][0]
+    rate = counted["input_counts"][0] / counted["live_time_s"][0]
     busy = (registers.trace_length - registers.trace_delay) * 10e-9
     expected = real * rate / (1 + rate * busy)
     outputs = counted["output_counts"][0]
