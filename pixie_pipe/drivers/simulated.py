@@ -235,6 +235,7 @@ class SimulatedDigitizer(SimulatedSettings):
             fifo_words=self._options.fifo_words,
             clock=self._clock,
             is_list_mode=is_list_mode,
+            with_truth=self._options.truth,
         )
         self._runs += 1
         self._is_running = True

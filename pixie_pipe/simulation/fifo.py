@@ -109,7 +109,9 @@ class Fifo:
         lost = words.size - fit
         if lost:
             begin = self.words_written + fit
-            self._lost.append((begin, begin + lost))
+            if self._lost and self._lost[-1][1] == begin:
+                begin = self._lost.pop()[0]
+            self._lost.append((begin, self.words_written + words.size))
             self.words_dropped += lost
             self.overflows += not self._is_full
             self._is_full = True

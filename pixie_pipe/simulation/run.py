@@ -51,6 +51,8 @@ class CrateRun:
         Returns seconds; the run begins now, with its first block simulated.
     is_list_mode
         Whether words are written, beside the histograms.
+    with_truth
+        Whether the crate collects the truth: only then all events are remembered.
     """
 
     def __init__(
@@ -61,10 +63,12 @@ class CrateRun:
         fifo_words: int,
         clock: Callable[[], float],
         is_list_mode: bool = True,
+        with_truth: bool = False,
     ) -> None:
         self._crate = crate
         self._clock = clock
         self._is_list_mode = is_list_mode
+        self._with_truth = with_truth
         self._fifos = [Fifo(fifo_words) for _ in range(modules)]
         self._words_read = [0] * modules
         self._ends: list[list[NDArray[np.int64]]] = [[] for _ in range(modules)]
@@ -81,11 +85,12 @@ class CrateRun:
         if not self._is_list_mode:
             return
         for number, chunk in enumerate(chunks):
-            if chunk is not None:
-                self._ends[number].append(
-                    self._fifos[number].words_offered + chunk.ends
-                )
-                self._fifos[number].offer(chunk)
+            if chunk is None:
+                continue
+            fifo = self._fifos[number]
+            if self._with_truth:
+                self._ends[number].append(fifo.words_offered + chunk.ends)
+            fifo.offer(chunk)
 
     def simulate(self) -> int:
         """Simulate until now; return what time it is in the simulation, in ps."""
