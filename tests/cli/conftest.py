@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from pixie_pipe.cli import main
+from pixie_pipe.settings import SettingsAccess, write_json
+from tests.support.module_settings import crate_of
+from tests.support.settings_files import words_of
 
 MODULE = ("--frequency", "500", "--revision", "34688")
 
@@ -66,3 +69,34 @@ def run_process(command):
         )
 
     return run_process
+
+
+@pytest.fixture
+def first_file(tmp_path):
+    path = tmp_path / "first.json"
+    write_json(path, crate_of(2, 3))
+    return path
+
+
+@pytest.fixture
+def second_file(tmp_path):
+    """Settings that differ from the first ones in slot 3."""
+    settings = crate_of(2, 3)
+    access = SettingsAccess(settings)
+    for channel in (0, 1, 5):
+        access.write_channel("TAU", 40, 3, channel)
+    settings[3].module["UserIn"][4] = 7
+    path = tmp_path / "second.json"
+    write_json(path, settings)
+    return path
+
+
+@pytest.fixture
+def old_file(tmp_path):
+    """Return an old file with modules in slots 2 and 3, and room for a third."""
+    settings = crate_of(2, 3)
+    for module in settings:
+        module.module["SlotID"][0] = module.slot
+    path = tmp_path / "old.set"
+    path.write_bytes(b"".join(map(words_of, settings)) + bytes(5120))
+    return path
