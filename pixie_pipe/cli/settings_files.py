@@ -161,6 +161,8 @@ def _is_old(path: Path) -> bool:
     """
     from pixie_pipe.settings import SettingsFileError, stored_slots
 
+    if not path.is_file():
+        return False  # a pipe gives its text only once
     try:
         with path.open("rb") as file:
             head = file.read(1 << 16)

@@ -241,7 +241,7 @@ def _check_channels(
 ) -> None:
     most = max((module.kind.channels for module in modules), default=0)
     wrong = [number for number in channels or () if not 0 <= number < most]
-    if wrong:
+    if modules and wrong:
         raise SettingsError(
             f"there is no channel {wrong[0]}: the modules have the channels 0 to "
             f"{most - 1}"

@@ -11,6 +11,9 @@ import pytest
 
 from pixie_pipe import drivers
 from pixie_pipe.cli import main
+from pixie_pipe.settings import SettingsAccess, write_json
+from tests.support.module_settings import crate_of
+from tests.support.settings_files import words_of
 
 DRIVERS = Path(__file__).parents[1] / "support" / "drivers"
 
@@ -77,3 +80,34 @@ def crate(monkeypatch):
     monkeypatch.setattr(drivers, "__path__", list(drivers.__path__))
     monkeypatch.delitem(sys.modules, "pixie_pipe.drivers.fake_crate", raising=False)
     return ("--driver", "fake_crate", "--driver-path", DRIVERS)
+
+
+@pytest.fixture
+def first_file(tmp_path):
+    path = tmp_path / "first.json"
+    write_json(path, crate_of(2, 3))
+    return path
+
+
+@pytest.fixture
+def second_file(tmp_path):
+    """Settings that differ from the first ones in slot 3."""
+    settings = crate_of(2, 3)
+    access = SettingsAccess(settings)
+    for channel in (0, 1, 5):
+        access.write_channel("TAU", 40, 3, channel)
+    settings[3].module["UserIn"][4] = 7
+    path = tmp_path / "second.json"
+    write_json(path, settings)
+    return path
+
+
+@pytest.fixture
+def old_file(tmp_path):
+    """Return an old file with modules in slots 2 and 3, and room for a third."""
+    settings = crate_of(2, 3)
+    for module in settings:
+        module.module["SlotID"][0] = module.slot
+    path = tmp_path / "old.set"
+    path.write_bytes(b"".join(map(words_of, settings)) + bytes(5120))
+    return path

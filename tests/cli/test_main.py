@@ -31,6 +31,10 @@ HEAVY = ("numba", "numpy", "h5py", "hdf5plugin", "pydantic", "pyarrow", "yaml")
         ["inspect", "-h"],
         ["sample", "--help"],
         ["layouts", "-h"],
+        ["settings"],
+        ["settings", "show", "--help"],
+        ["settings", "diff", "-h"],
+        ["settings", "convert", "--help"],
     ],
 )
 def test_help_has_an_example(run, arguments):
@@ -46,7 +50,12 @@ def test_help_imports_nothing_heavy():
         "import sys; from pixie_pipe.cli import main; main(sys.argv[1:]);"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
-    for arguments in (["--help"], ["inspect", "--help"], ["--version"]):
+    for arguments in (
+        ["--help"],
+        ["inspect", "--help"],
+        ["settings", "show", "--help"],
+        ["--version"],
+    ):
         done = subprocess.run(
             [sys.executable, "-c", code, *arguments],
             capture_output=True,

@@ -71,6 +71,17 @@ def test_differences_are_in_physical_units():
     ]
 
 
+def test_channels_that_differ_alike_share_a_line():
+    crate, other = crate_of(2), crate_of(2)
+    other[2].channel["EnergyLow"][::2] = 5
+    other[2].channel["EnergyLow"][1::2] = 7
+    lines = compare(crate, other).lines()
+    assert [(line.channels, line.first, line.second) for line in lines] == [
+        ("0, 2, 4, 6, 8, 10, 12, 14", "0", "5"),
+        ("1, 3, 5, 7, 9, 11, 13, 15", "0", "7"),
+    ]
+
+
 def test_a_filter_range_changes_the_times_of_the_filter():
     crate, other = crate_of(2), crate_of(2)
     SettingsAccess(other).write_module("SLOW_FILTER_RANGE", 4, 2)

@@ -20,6 +20,7 @@ from pixie_pipe.settings import (
     read_json,
     read_set,
     read_var,
+    stored_slots,
     write_json,
 )
 from pixie_pipe.settings.addresses import SIXTEEN_CHANNELS
@@ -281,6 +282,19 @@ def test_wrong_variable_files_are_told(tmp_path, lines, text):
     with pytest.raises(SettingsFileError) as error:
         read_var(path)
     assert text in str(error.value)
+
+
+def test_slots_that_an_old_file_tells(tmp_path):
+    path = tmp_path / "old.set"
+    path.write_bytes(block_of(2) + block_of(5) + bytes(5120))
+    assert stored_slots(path) == [2, 5, 0]
+    moved = {**SIXTEEN_CHANNELS, "SlotID": 0x100}
+    assert stored_slots(path, addresses=moved) == [0x100, 0x100, 0]
+    with pytest.raises(SettingsFileError, match="address of SlotID is behind the 1280"):
+        stored_slots(path, addresses={**SIXTEEN_CHANNELS, "SlotID": 1280})
+    path.write_bytes(bytes(7))
+    with pytest.raises(SettingsFileError, match="has 7 bytes, expected a multiple"):
+        stored_slots(path)
 
 
 @pytest.mark.parametrize(
