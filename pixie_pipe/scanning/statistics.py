@@ -88,8 +88,8 @@ def module_counts(statistics: Mapping[str, Any], channels: int) -> ModuleCounts:
     Parameters
     ----------
     statistics
-        What `Diagnostics.statistics` has told. A number in place of a list holds for
-        all channels.
+        What `Diagnostics.statistics` has told. ``real_time_s`` may be one number for
+        all channels; sums of counts over channels would be taken for those of each.
     channels
         Number of channels of the module.
 
@@ -100,41 +100,46 @@ def module_counts(statistics: Mapping[str, Any], channels: int) -> ModuleCounts:
     """
 
     def lists(name: str) -> NDArray[np.float64]:
-        return _per_channel(statistics, name, channels)
+        return _checked(_numbers(statistics, name), name, (channels,))
 
     def number(name: str) -> float:
-        return float(_per_channel(statistics, name, 1)[0])
+        return float(_checked(_numbers(statistics, name), name, ()))
 
+    real_time_s = _numbers(statistics, "real_time_s")
+    if real_time_s.ndim == 0:
+        real_time_s = np.full(channels, float(real_time_s))
     return ModuleCounts(
         input_counts=lists("input_counts"),
         output_counts=lists("output_counts"),
         live_time_s=lists("live_time_s"),
-        real_time_s=lists("real_time_s"),
+        real_time_s=_checked(real_time_s, "real_time_s", (channels,)),
         words_read=number("words_read"),
         words_dropped=number("words_dropped"),
     )
 
 
-def _per_channel(
-    statistics: Mapping[str, Any], name: str, channels: int
-) -> NDArray[np.float64]:
+def _numbers(statistics: Mapping[str, Any], name: str) -> NDArray[np.float64]:
     value = statistics.get(name)
-    if value is None:
-        return np.full(channels, np.nan)
     try:
-        values: NDArray[np.float64] = np.asarray(value, np.float64)
+        return np.array(np.nan if value is None else value, np.float64)
     except (TypeError, ValueError) as error:
         raise DriverError(
             f"the statistics {name} of the driver are {value!r}, expected numbers"
         ) from error
-    if values.ndim == 0:
-        return np.full(channels, float(values))
-    if values.shape != (channels,):
-        raise DriverError(
-            f"the statistics {name} of the driver have the shape {values.shape}, "
-            f"expected a number for each of {channels} channels"
-        )
-    return values
+
+
+def _checked(
+    values: NDArray[np.float64], name: str, shape: tuple[int, ...]
+) -> NDArray[np.float64]:
+    if values.shape == shape:
+        return values
+    if values.ndim == 0 and np.isnan(values):
+        return np.full(shape, np.nan)
+    expected = f"a list of {shape[0]}, one for each channel" if shape else "one number"
+    raise DriverError(
+        f"the statistics {name} of the driver have the shape {values.shape}, expected "
+        f"{expected}"
+    )
 
 
 def rates_between(

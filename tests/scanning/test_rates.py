@@ -85,10 +85,15 @@ def test_no_time_has_passed():
     assert math.isnan(rates.words_hz)
 
 
-@pytest.mark.parametrize("value", ["many", [1, 2, 3], [[1, 2]], ["a", "b"]])
+@pytest.mark.parametrize("value", ["many", [1, 2, 3], [[1, 2]], ["a", "b"], 7])
 def test_statistics_that_make_no_sense_are_refused(value):
     with pytest.raises(DriverError, match="input_counts"):
         module_counts({"input_counts": value}, 2)
+
+
+def test_words_are_of_the_module_not_of_channels():
+    with pytest.raises(DriverError, match=r"words_read .* expected one number"):
+        module_counts({"words_read": [1, 2]}, 2)
 
 
 @pytest.mark.parametrize("kind", ["list", "mca"])
