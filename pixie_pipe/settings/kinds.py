@@ -10,7 +10,7 @@ from pixie_pipe.settings.errors import SettingsError
 REVISIONS: Final = "ABCDEFGH"
 """Hardware revisions. XIA's files number them too: A is 10, F is 15, H is 17."""
 
-_FPGA_MHZ: Final = {100: 100, 250: 125, 500: 100}
+_FPGA_MHZ: Final = {100: 100, 125: 125, 250: 125, 500: 100}
 """The clock of the filters, by the rate of the ADC (PixieSDK 5.3.0)."""
 
 _MOST_CHANNELS: Final = 32
@@ -23,7 +23,7 @@ class ModuleKind:
     Attributes
     ----------
     frequency_msps
-        Samples of the ADC in a microsecond: 100, 250 or 500.
+        Samples of the ADC in a microsecond: 100, 125 (boards of Rev H), 250 or 500.
     adc_bits
         Bits of a sample: 12, 14 or 16.
     revision
@@ -54,7 +54,7 @@ class ModuleKind:
     def __post_init__(self) -> None:
         if self.frequency_msps not in _FPGA_MHZ:
             raise SettingsError(
-                f"frequency_msps is {self.frequency_msps}: expected 100, 250 or 500"
+                f"frequency_msps is {self.frequency_msps}: expected 100, 125, 250 or 500"
             )
         if self.adc_bits not in (12, 14, 16):
             raise SettingsError(f"adc_bits is {self.adc_bits}: expected 12, 14 or 16")
