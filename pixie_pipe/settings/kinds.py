@@ -54,7 +54,8 @@ class ModuleKind:
     def __post_init__(self) -> None:
         if self.frequency_msps not in _FPGA_MHZ:
             raise SettingsError(
-                f"frequency_msps is {self.frequency_msps}: expected 100, 125, 250 or 500"
+                f"frequency_msps is {self.frequency_msps}: expected 100, 125, 250 or "
+                f"500"
             )
         if self.adc_bits not in (12, 14, 16):
             raise SettingsError(f"adc_bits is {self.adc_bits}: expected 12, 14 or 16")

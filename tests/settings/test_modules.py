@@ -39,7 +39,7 @@ def test_clocks_of_the_kinds():
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ((200, 14, "F"), "frequency_msps is 200: expected 100, 250 or 500"),
+        ((200, 14, "F"), "frequency_msps is 200: expected 100, 125, 250 or 500"),
         ((250, 13, "F"), "adc_bits is 13"),
         ((250, 14, "FH"), "revision is 'FH'"),
         ((250, 14, "Z"), "revision is 'Z'"),
