@@ -50,7 +50,7 @@ def measure(mode: str, seconds: float, rate_hz: float, trace: int) -> str:
             words += sum(digitizer.read(n, 1 << 28).size for n in range(len(_MODULES)))
         taken = time.perf_counter() - begun
         events = sum(
-            digitizer.statistics(n)["output_counts"] for n in range(len(_MODULES))
+            sum(digitizer.statistics(n)["output_counts"]) for n in range(len(_MODULES))
         )
     ratio = _copy_s(words) / taken
     return (
