@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _TRACE_SAMPLES: Final = 8192
 _BASELINES: Final = 3640
 """What the modules of Rev F give at once (PixieSDK)."""
-_XWAIT_US: Final = 0.01
+_XWAIT_PS: Final = 10_000
 """Unit of Xwait (PixieSDK)."""
 _TRACES_PS: Final = 50_000_000_000
 """Time of the source that is looked at for `adc_traces`."""
@@ -409,8 +409,11 @@ class SimulatedDigitizer(SimulatedSettings):
         self._refuse_unless_idle(module)
         variables = dict(self.variables[module])
         variables["Xwait"] = np.ones_like(variables["Xwait"])
+        sample_ps = self._plans[module].kind.sample_ps
+        # As many whole samples as fit into the unit of Xwait.
+        spacing_us = max(_XWAIT_PS // sample_ps, 1) * sample_ps * 1e-6
         traces = self._traces(module, variables)
-        return np.array([decay_time(trace) * _XWAIT_US for trace in traces])
+        return np.array([decay_time(trace) * spacing_us for trace in traces])
 
     def adjust_offsets(self, module: int | None = None) -> None:
         """Bring the baselines of a module, or of all, to ``BASELINE_PERCENT``.

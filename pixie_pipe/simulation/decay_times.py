@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 _BEFORE: Final = 8
 """The baseline is that of the first part of the trace: one in so many."""
-_FROM, _TO = 0.9, 0.1
-"""The part of the falling edge that is looked at, of the height."""
+_FROM, _TO = 0.6, 0.1
+"""The part of the falling edge that is looked at, of the height: the rise has ended."""
 _LEAST_POINTS: Final = 4
 _SIGMA: Final = 12.0
 """Least height of a pulse, in standard deviations of the noise."""
