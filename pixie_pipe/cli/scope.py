@@ -34,6 +34,7 @@ def scope(
     ] = None,
     timeout: Annotated[float, Parameter(validator=validators.Number(gt=0))] = 10.0,
     overlaid: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    filters: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     outputs: Annotated[
         tuple[Path, ...],
         Parameter(name=("--output", "-o"), negative="", show_default=False),
@@ -60,6 +61,10 @@ def scope(
         Longest time to wait for pulses, in s.
     overlaid
         Draw all channels into one.
+    filters
+        Draw what the trigger filter, the CFD and the energy filter make of the first
+        trace, with the lengths that are set, the threshold and where the energy is
+        taken.
     outputs
         File to write; .png, .svg and .pdf are plots, .npy holds the numbers (channels,
         traces, samples), .npz an array for each channel. May be repeated.
@@ -67,7 +72,7 @@ def scope(
         Replace files that exist.
     """
     from pixie_pipe.errors import PixiePipeError
-    from pixie_pipe.scanning import take_traces
+    from pixie_pipe.scanning import filter_curves, take_traces
 
     check_outputs(outputs, _DATA, force=force)
     with choices_as_usage(), (driver or DriverOptions()).opened() as digitizer:
@@ -79,11 +84,12 @@ def scope(
             timeout_s=timeout,
             **(which or ChannelOptions()).chosen(),
         )
+        curves = filter_curves(digitizer, traces) if filters else None
     _print(traces)
     # The numbers first: a plot of too many channels is refused.
     for path in sorted(outputs, key=is_picture):
         if is_picture(path):
-            traces.plot(path, overlaid=overlaid, force=force)
+            traces.plot(path, overlaid=overlaid, filters=curves, force=force)
         else:
             traces.save(path, force=force)
     if not auto:

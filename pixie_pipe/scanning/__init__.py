@@ -21,6 +21,7 @@ from pixie_pipe.scanning.errors import (
     ScanFileError,
     ScanningError,
 )
+from pixie_pipe.scanning.filter_curves import filter_curves
 from pixie_pipe.scanning.measures import MEASURES, Measure
 from pixie_pipe.scanning.peaks import Peak, find_peaks, measure_peak
 from pixie_pipe.scanning.rates import RateHistory, Rates, watch_rates
@@ -62,6 +63,7 @@ __all__ = [
     "Traces",
     "baselines",
     "choose_targets",
+    "filter_curves",
     "find_peaks",
     "load_scan",
     "measure_peak",
