@@ -170,15 +170,6 @@ def test_a_failure_ends_the_run_and_its_series(line) -> None:
     assert run.record.ended_by == pipeline.ended_by == "failure"
 
 
-@pytest.fixture
-def ctrl_c():
-    """Let Ctrl-C interrupt: processes that test side by side are told to ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_between_runs_ends_the_series(line) -> None:
     pipeline = line(events=100)
 
