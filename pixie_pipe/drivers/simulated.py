@@ -80,7 +80,8 @@ class SimulatedDigitizer(SimulatedSettings):
         ``physics`` simulates every event. ``fast`` does so for a stretch, at most
         10 s, and repeats it.
     fifo_words
-        Words that the FIFO of a module holds.
+        Words that the FIFO of a module holds; by default with the 25.6 MB in which
+        XIA's library keeps what it has read. A FIFO alone has 131 072.
     truth
         Whether to keep what really happened, for `truth`.
     clock

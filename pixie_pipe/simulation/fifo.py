@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 FIFO_WORDS: Final = 131_072
 """Words that the FIFO of a Pixie-16 holds (PixieSDK, hw::fifo_size_words)."""
 
+LIBRARY_WORDS: Final = 100 * 65_536
+"""Words of a module that XIA's library keeps until somebody reads them: 100 buffers, to
+which a thread of its own moves what the FIFO holds (PixieSDK, ``buffers``)."""
+
 WORD_PS: Final = 10_000
 """Time to write one word: a bus of 32 bits at 100 MHz."""
 

@@ -13,7 +13,7 @@ from pixie_pipe.simulation.crate import ModulePlan
 from pixie_pipe.simulation.decays import Setup
 from pixie_pipe.simulation.detectors import find_detector
 from pixie_pipe.simulation.errors import SimulationError
-from pixie_pipe.simulation.fifo import FIFO_WORDS
+from pixie_pipe.simulation.fifo import FIFO_WORDS, LIBRARY_WORDS
 from pixie_pipe.simulation.settings import Variables, default_variables
 from pixie_pipe.simulation.sources import find_sources
 
@@ -56,7 +56,7 @@ class Options:
     adc_bits: int | Sequence[int] | None = None
     seed: int = 1
     mode: str = "physics"
-    fifo_words: int = FIFO_WORDS
+    fifo_words: int = FIFO_WORDS + LIBRARY_WORDS
     truth: bool = False
 
     def __post_init__(self) -> None:
