@@ -55,7 +55,20 @@ class XiaMeasurements(XiaSession):
                 )
         return traces
 
-    def baselines(self, module: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def baselines(self, module: int) -> NDArray[np.float64]:
+        """Return baselines of a module in ADC units, shape (channels, n).
+
+        Raises
+        ------
+        DriverError, XiaError
+            As for `timed_baselines`.
+        """
+        values, _ = self.timed_baselines(module)
+        return values
+
+    def timed_baselines(
+        self, module: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return baselines of a module and when they were taken.
 
         Returns

@@ -263,6 +263,9 @@ class XiaSession:
             revision=int(revision),
             hardware=hardware,
             layout=layout,
+            channels=identity.channels,
+            bits=identity.bits,
+            serial=identity.serial_number,
         )
 
     def _number_modules(self, crate: Crate) -> None:

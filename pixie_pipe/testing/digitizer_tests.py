@@ -1,6 +1,8 @@
 """The tests that every driver must pass.
 
-A driver's own tests derive from `DigitizerTests` and give the fixture ``digitizer``.
+A driver's own tests derive from `DigitizerTests` and give the fixture ``digitizer``;
+those of a driver that can be set up, and of one that shows signals, derive from
+`ParametersTests` and `SignalsTests`, too.
 """
 
 from __future__ import annotations
@@ -11,11 +13,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pixie_pipe.drivers.digitizer import Digitizer, DriverError
+from pixie_pipe.drivers.digitizer import (
+    Digitizer,
+    DriverError,
+    Parameters,
+    SettingsFiles,
+    Signals,
+    Spectra,
+)
 from pixie_pipe.listmode.decoder import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 _PATIENCE_S = 20.0
 
@@ -231,3 +241,118 @@ class DigitizerTests:
         with digitizer:
             digitizer.start_run()
             assert _runs(digitizer)
+
+
+class ParametersTests:
+    """What holds for a driver with `Parameters` and `SettingsFiles`.
+
+    A subclass has the fixture ``digitizer`` of `DigitizerTests`.
+    """
+
+    def test_what_is_written_is_there(self, digitizer: Digitizer) -> None:
+        """Each channel and module has values of its own."""
+        with digitizer:
+            assert isinstance(digitizer, Parameters)
+            parameters: Parameters = digitizer
+            modules = range(len(digitizer.modules))
+            for module in modules:
+                last = digitizer.modules[module].channels - 1
+                for channel, value in ((0, 12.5), (last, 30.25)):
+                    parameters.write_channel("TAU", value, module, channel)
+                parameters.write_module("SLOW_FILTER_RANGE", 2 + module, module)
+            for module in modules:
+                last = digitizer.modules[module].channels - 1
+                assert parameters.read_channel("TAU", module, 0) == 12.5
+                assert parameters.read_channel("TAU", module, last) == 30.25
+                found = parameters.read_module("SLOW_FILTER_RANGE", module)
+                assert found == 2 + module
+
+    def test_what_is_not_there_is_refused(self, digitizer: Digitizer) -> None:
+        """Names, channels and modules; and nothing is open, or in a run."""
+        assert isinstance(digitizer, Parameters)
+        parameters: Parameters = digitizer
+        _must_refuse(parameters.read_channel, "TAU", 0, 0)
+        with digitizer:
+            count = len(digitizer.modules)
+            _must_refuse(parameters.read_channel, "NO_SUCH_THING", 0, 0)
+            _must_refuse(parameters.write_channel, "NO_SUCH_THING", 1.0, 0, 0)
+            _must_refuse(parameters.read_channel, "TAU", 0, 99)
+            _must_refuse(parameters.read_channel, "TAU", count, 0)
+            _must_refuse(parameters.read_module, "NO_SUCH_THING", 0)
+            digitizer.start_run()
+            _must_refuse(parameters.read_channel, "TAU", 0, 0)
+            _must_refuse(parameters.write_channel, "TAU", 1.0, 0, 0)
+
+    def test_settings_come_back_from_a_file(
+        self, digitizer: Digitizer, tmp_path: Path
+    ) -> None:
+        """A file is not replaced without being told to."""
+        path = tmp_path / "settings.json"
+        assert isinstance(digitizer, SettingsFiles)
+        files: SettingsFiles = digitizer
+        with digitizer:
+            assert isinstance(digitizer, Parameters)
+            parameters: Parameters = digitizer
+            parameters.write_channel("TAU", 12.5, 0, 1)
+            files.save_settings(path)
+            parameters.write_channel("TAU", 99.0, 0, 1)
+            saved = path.read_bytes()
+            refused = False
+            try:
+                files.save_settings(path)
+            except FileExistsError:
+                refused = True
+            assert refused, "a file was replaced"
+            assert path.read_bytes() == saved
+            files.load_settings(path)
+            assert parameters.read_channel("TAU", 0, 1) == 12.5
+            files.save_settings(path, force=True)
+            _must_refuse(files.load_settings, tmp_path / "nothing.json")
+
+
+class SignalsTests:
+    """What holds for a driver with `Signals` and `Spectra`.
+
+    A subclass has the fixture ``digitizer`` of `DigitizerTests`; its module 0 can do
+    all that there is.
+    """
+
+    def test_traces_and_baselines_have_a_row_for_each_channel(
+        self, digitizer: Digitizer
+    ) -> None:
+        """Traces are what the ADCs give; nothing of it goes in a run."""
+        assert isinstance(digitizer, Signals)
+        signals: Signals = digitizer
+        with digitizer:
+            channels = digitizer.modules[0].channels
+            traces = signals.adc_traces(0)
+            assert traces.dtype == np.uint16
+            assert traces.ndim == 2
+            assert len(traces) == channels
+            baselines = signals.baselines(0)
+            assert baselines.dtype == np.float64
+            assert baselines.ndim == 2
+            assert len(baselines) == channels
+            assert signals.tau(0).shape == (channels,)
+            signals.adjust_offsets(0)
+            signals.adjust_offsets()
+            _must_refuse(signals.adc_traces, len(digitizer.modules))
+            digitizer.start_run()
+            _must_refuse(signals.adc_traces, 0)
+
+    def test_a_run_of_histograms_has_a_spectrum_for_each_channel(
+        self, digitizer: Digitizer
+    ) -> None:
+        """It can be read while the run goes on, and afterwards."""
+        assert isinstance(digitizer, Spectra)
+        spectra: Spectra = digitizer
+        with digitizer:
+            spectra.start_histogram_run(1e6)
+            assert digitizer.is_running
+            during = spectra.histogram(0, 0)
+            assert during.dtype == np.uint32
+            assert during.ndim == 1
+            digitizer.stop_run()
+            last = digitizer.modules[0].channels - 1
+            assert spectra.histogram(0, last).shape == during.shape
+            _must_refuse(spectra.histogram, 0, last + 1)

@@ -15,13 +15,17 @@ from pixie_pipe.drivers.simulated import SimulatedDigitizer
 from pixie_pipe.listmode import decode
 from pixie_pipe.simulation.errors import SimulationError
 from pixie_pipe.simulation.truth import Fate
-from pixie_pipe.testing.digitizer_tests import DigitizerTests
+from pixie_pipe.testing.digitizer_tests import (
+    DigitizerTests,
+    ParametersTests,
+    SignalsTests,
+)
 from tests.support.simulated_runs import StepClock, simulated
 
 TWO = ["0/2:500/34688", "0/3:250/34688"]
 
 
-class TestSimulated(DigitizerTests):
+class TestSimulated(DigitizerTests, ParametersTests, SignalsTests):
     """Two modules of different clocks."""
 
     @pytest.fixture

@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 
 from pixie_pipe.listmode import Layout
-from pixie_pipe.testing.digitizer_tests import DigitizerTests
+from pixie_pipe.testing.digitizer_tests import (
+    DigitizerTests,
+    ParametersTests,
+    SignalsTests,
+)
 from tests.support.raw_files import words_of
 
 LAYOUTS = {
@@ -26,7 +30,7 @@ def words_in(slot: int, count: int, *, crate: int = 0):
     )
 
 
-class TestXia(DigitizerTests):
+class TestXia(DigitizerTests, ParametersTests, SignalsTests):
     """Three kinds of modules, which give words while they are read."""
 
     @pytest.fixture

@@ -39,10 +39,20 @@ def test_reading_without_taking_is_explained(make):
 
 def test_baselines_have_as_many_as_the_module_keeps(make):
     with make() as digitizer:
-        values, times = digitizer.baselines(0)
+        values, times = digitizer.timed_baselines(0)
+        again = digitizer.baselines(0)
     assert values.shape == times.shape == (16, 3640)
     np.testing.assert_array_equal(values[5], 500 + np.arange(3640))
     assert times[5, -1] == pytest.approx(3639e-6)
+    np.testing.assert_array_equal(again, values)
+
+
+def test_modules_tell_what_they_are(make):
+    with make((2, 5)) as digitizer:
+        told = [(info.channels, info.bits) for info in digitizer.modules]
+        serials = [info.serial for info in digitizer.modules]
+    assert told == [(16, 16), (32, 14)]
+    assert serials == [250, 1002]
 
 
 def test_a_tau_that_was_not_found_is_nan(make):
