@@ -18,13 +18,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from pixie_pipe.drivers import add_search_path, find_driver
-from pixie_pipe.drivers.digitizer import DriverError, SettingsFiles
 from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.scanning.targets import (
     ChannelChoice,
     ModuleChoice,
     choose_targets,
     parameters_of,
+    settings_files_of,
     signals_of,
 )
 
@@ -89,22 +89,6 @@ def set_up(digitizer: Digitizer, entries: Sequence[Mapping[str, Any]]) -> list[C
         except PixiePipeError as error:
             raise SetupError(f"setup[{number}]: {error}") from error
     return done
-
-
-def settings_files_of(digitizer: Digitizer, needed_for: str) -> SettingsFiles:
-    """Return what keeps the settings of modules in files.
-
-    Raises
-    ------
-    DriverError
-        If the driver has not got it.
-    """
-    if isinstance(digitizer, SettingsFiles):
-        return digitizer
-    raise DriverError(
-        f"{type(digitizer).__name__} cannot {needed_for}: this driver lacks the part "
-        f"SettingsFiles of the protocol (see pixie_pipe.drivers.digitizer)"
-    )
 
 
 def _apply(

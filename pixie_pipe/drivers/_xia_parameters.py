@@ -10,38 +10,17 @@ import ctypes
 import difflib
 import logging
 import math
-import struct
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 from pixie_pipe.drivers._xia_errors import XiaError
 from pixie_pipe.drivers.digitizer import DriverError
+from pixie_pipe.settings import CHANNEL_PARAMETERS, MODULE_PARAMETERS, float_to_word
 
 if TYPE_CHECKING:
     from pixie_pipe.drivers._xia_crate import Crate
 
 _log = logging.getLogger(__name__)
-
-_CHANNEL_NAMES: Final = """
-TRIGGER_RISETIME TRIGGER_FLATTOP TRIGGER_THRESHOLD ENERGY_RISETIME ENERGY_FLATTOP TAU
-TRACE_LENGTH TRACE_DELAY VOFFSET XDT BASELINE_PERCENT EMIN BLCUT CHANNEL_CSRA
-CHANNEL_CSRB BINFACTOR BASELINE_AVERAGE INTEGRATOR CFDScale CFDDelay CFDThresh QDCLen0
-QDCLen1 QDCLen2 QDCLen3 QDCLen4 QDCLen5 QDCLen6 QDCLen7 FASTTRIGBACKLEN ExtTrigStretch
-ChanTrigStretch VetoStretch ExternDelayLen FtrigoutDelay RESET_DELAY MultiplicityMaskL
-MultiplicityMaskH
-"""
-
-_MODULE_NAMES: Final = """
-CrateID SlotID ModID MODULE_CSRA MODULE_FORMAT MAX_EVENTS MODULE_NUMBER MODULE_CSRB
-SLOW_FILTER_RANGE FAST_FILTER_RANGE SYNCH_WAIT IN_SYNCH HOST_RT_PRESET
-FastTrigBackplaneEna TrigConfig0 TrigConfig1 TrigConfig2 TrigConfig3
-"""
-
-CHANNEL_PARAMETERS: Final = tuple(_CHANNEL_NAMES.split())
-"""Names of the parameters of a channel in PixieSDK 5.3.0."""
-
-MODULE_PARAMETERS: Final = tuple(_MODULE_NAMES.split())
-"""Names of the parameters of a module in PixieSDK 5.3.0."""
 
 RUN_LEADER: Final = 1 << 6
 """Bit of ``MODULE_CSRB``: the module that starts and stops synchronous runs."""
@@ -182,12 +161,11 @@ def bits_of_seconds(seconds: float) -> int:
         If it is no time.
     """
     try:
-        (bits,) = struct.unpack("<I", struct.pack("<f", seconds))
+        if math.isfinite(seconds) and seconds >= 0:
+            return float_to_word(seconds)
     except OverflowError:
-        bits = -1
-    if not (bits >= 0 and math.isfinite(seconds) and seconds >= 0):
-        raise DriverError(f"{seconds} is no time in seconds")
-    return int(bits)
+        pass
+    raise DriverError(f"{seconds} is no time in seconds")
 
 
 def _detail(what: str, name: str, known: Collection[str]) -> str:

@@ -6,7 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from pixie_pipe.drivers.digitizer import DriverError, Parameters, Signals, Spectra
+from pixie_pipe.drivers.digitizer import (
+    DriverError,
+    Parameters,
+    SettingsFiles,
+    Signals,
+    Spectra,
+)
 from pixie_pipe.scanning.errors import ChoiceError
 
 if TYPE_CHECKING:
@@ -75,6 +81,13 @@ def parameters_of(digitizer: Digitizer, needed_for: str) -> Parameters:
     if isinstance(digitizer, Parameters):
         return digitizer
     raise _lacking(digitizer, "Parameters", needed_for)
+
+
+def settings_files_of(digitizer: Digitizer, needed_for: str) -> SettingsFiles:
+    """Return what keeps the settings of modules in files; see `signals_of`."""
+    if isinstance(digitizer, SettingsFiles):
+        return digitizer
+    raise _lacking(digitizer, "SettingsFiles", needed_for)
 
 
 def _lacking(digitizer: object, part: str, needed_for: str) -> DriverError:

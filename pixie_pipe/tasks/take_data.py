@@ -233,7 +233,7 @@ class TakeData(Task):
 
         config = self.config
         if config.settings:
-            from pixie_pipe.crate import settings_files_of
+            from pixie_pipe.scanning.targets import settings_files_of
 
             settings_files_of(digitizer, "load settings").load_settings(config.settings)
         if config.setup:
