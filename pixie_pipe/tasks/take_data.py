@@ -131,9 +131,10 @@ class TakeData(Task):
         digitizer = self._session
         if not self._begun:
             # The modules start when all tasks are ready.
-            self._begun = time.monotonic()
             self._streams.announce()
             digitizer.start_run()
+            # Starting may take long, and is no part of the run time.
+            self._begun = time.monotonic()
         was_running = digitizer.is_running
         came = self._read_all(digitizer)
         self._note_statistics(digitizer)

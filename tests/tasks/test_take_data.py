@@ -372,3 +372,19 @@ def test_the_balance_of_a_run_tells_of_lost_words(tmp_path, scripted):
     assert balance.problems == (
         "TakeData: the modules lost 12 words before they could be read",
     )
+
+
+def test_the_run_time_begins_when_the_modules_have_started(clock, scripted):
+    run = SourceRun(TakeData, clock, step_s=0.1, runtime_s=1.0, **scripted)
+    run.start()
+    (digitizer,) = made()
+    real = digitizer.start_run
+
+    def slowly():
+        clock.sleep(30.0)
+        real()
+
+    digitizer.start_run = slowly
+    run.work()
+    # Ten words for each step of the run time, in each module.
+    assert all(given >= 90 for given in digitizer.given)

@@ -77,7 +77,11 @@ def test_modules_are_set_up_and_all_that_they_send_is_written(tmp_path):
     told = json.loads((run.path / "statistics-stop.json").read_text())
     modules = told["TakeData"]["own"]["modules"]
     assert [sum(modules[name]["output_counts"]) for name in modules] == expected
-    assert all(max(module["live_time_s"]) > 0.5 for module in modules.values())
+    for module in modules.values():
+        real = module["real_time_s"][0]
+        assert real > 0
+        # On a busy machine the simulation is late; its channels are live all the same.
+        assert all(0.9 * real < live <= real for live in module["live_time_s"])
 
 
 def test_words_that_found_the_fifo_full_are_counted_and_the_run_is_marked(tmp_path):
