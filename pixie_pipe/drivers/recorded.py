@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pixie_pipe.drivers._own_session import OwnSession
 from pixie_pipe.drivers._raw_streams import find_streams
 from pixie_pipe.drivers._replay import Replay
 from pixie_pipe.drivers.digitizer import DriverError, ModuleInfo
@@ -22,7 +22,7 @@ FIFO_WORDS: Final = 131_072
 """Words that the FIFO of a Pixie-16 holds."""
 
 
-class RecordedDigitizer:
+class RecordedDigitizer(OwnSession):
     """Plays raw files as a live crate, by the times of their events.
 
     Each run plays the files from their start; it ends by itself where they end. Words
@@ -118,18 +118,6 @@ class RecordedDigitizer:
         self._replays = []
         self._is_open = False
 
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
     @property
     def is_running(self) -> bool:
         """Whether a run goes on: it ends by itself when all files are read."""
@@ -216,16 +204,6 @@ class RecordedDigitizer:
     def _played_ps(self) -> float:
         """Return the time of the recording, in ps since its first event."""
         return (self._clock() - self._begun) * self._speed * 1e12
-
-    def _refuse_if_closed(self) -> None:
-        if not self._is_open:
-            raise DriverError("the session is not open: call open() first")
-
-    def _refuse_unknown(self, module: int) -> None:
-        if not 0 <= module < len(self._modules):
-            raise DriverError(
-                f"there is no module {module}, expected 0 to {len(self._modules) - 1}"
-            )
 
 
 def _module_of(stream: Stream) -> ModuleInfo:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pixie_pipe.drivers._own_session import OwnSession
 from pixie_pipe.drivers._raw_streams import parse_modules
 from pixie_pipe.drivers._simulated_settings import (
     FIRST_SERIAL,
@@ -40,7 +40,7 @@ _TRACES_PS: Final = 50_000_000_000
 """Time of the source that is looked at for `adc_traces`."""
 
 
-class SimulatedDigitizer(SimulatedSettings):
+class SimulatedDigitizer(OwnSession, SimulatedSettings):
     """Simulates modules that look at a radioactive source.
 
     A run goes on until it is stopped; event times advance as the clock does. The words
@@ -161,18 +161,6 @@ class SimulatedDigitizer(SimulatedSettings):
         """End a run that goes on, and let go of the modules."""
         self.stop_run()
         self._is_open = False
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def is_running(self) -> bool:
@@ -456,16 +444,6 @@ class SimulatedDigitizer(SimulatedSettings):
         if self._run is None:
             raise DriverError("there was no run yet: call start_run() first")
         return self._run
-
-    def _refuse_if_closed(self) -> None:
-        if not self._is_open:
-            raise DriverError("the session is not open: call open() first")
-
-    def _refuse_unknown(self, module: int) -> None:
-        if not 0 <= module < len(self._modules):
-            raise DriverError(
-                f"there is no module {module}, expected 0 to {len(self._modules) - 1}"
-            )
 
     def _refuse_unless_idle(self, module: int) -> None:
         self._refuse_if_closed()
