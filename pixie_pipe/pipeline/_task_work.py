@@ -52,6 +52,31 @@ class TaskWork(TaskReports):
         if data is not None:
             self.send_data(pack(data), _origin_of(data) or self.origin)
 
+    def try_send(self, data: Any) -> bool:  # noqa: ANN401 - any kind of data
+        """Send data if nobody needs to be waited for; tell whether they were sent.
+
+        Parameters
+        ----------
+        data
+            As for `send`.
+
+        Raises
+        ------
+        FrameError
+            If it cannot be sent.
+        """
+        packed = pack(data)
+        outbox = self._endpoint.outbox
+        if not outbox.has_room(packed.nbytes):
+            return False
+        outbox.post(packed, _origin_of(data) or self.origin)
+        return True
+
+    @property
+    def has_receivers(self) -> bool:
+        """Whether anybody is left to send to; nobody is when a run is given up."""
+        return self._endpoint.outbox.alive
+
     def send_data(self, packed: Packed, origin: Origin | None) -> None:
         """Send a datum that has the form of a frame already."""
         outbox = self._endpoint.outbox

@@ -213,6 +213,11 @@ class Outbox:
             del self._lent[key]
 
     @property
+    def alive(self) -> bool:
+        """Whether anybody is left to send to."""
+        return any(group.alive for group in self.groups)
+
+    @property
     def is_done(self) -> bool:
         """Whether everything is acknowledged."""
         return all(group.is_done for group in self.groups)

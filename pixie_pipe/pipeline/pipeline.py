@@ -49,6 +49,7 @@ from pixie_pipe.pipeline.transitions import (
 if TYPE_CHECKING:
     from pixie_pipe.pipeline.balance import RunBalance
     from pixie_pipe.pipeline.display import PipelineStatus
+    from pixie_pipe.pipeline.task import Task
 
 
 class Pipeline(PipelineNews):
@@ -133,7 +134,7 @@ class Pipeline(PipelineNews):
 
     def create_task(
         self,
-        name: str,
+        name: str | type[Task],
         *,
         label: str | None = None,
         workers: int = 1,
@@ -148,7 +149,7 @@ class Pipeline(PipelineNews):
         Parameters
         ----------
         name
-            Name of its class.
+            Its class, or the name of that.
         label
             Name in this pipeline; by default that of the class, with a number if it
             is taken.
@@ -181,6 +182,7 @@ class Pipeline(PipelineNews):
         ValueError
             If the label is taken, or cannot be the name of a process.
         """
+        name = name if isinstance(name, str) else name.__name__
         kind = find_class(name)
         label = self._free_label(name) if label is None else label
         if not re.match(TASK_NAME, label):

@@ -212,6 +212,14 @@ class RawRecorder:
         """Return how many words of a stream are recorded, 0 if it is unknown."""
         return self._streams[name].words if name in self._streams else 0
 
+    def files_of(self, name: str) -> list[tuple[int, Path]]:
+        """Return the files of a stream, each with the first of its words."""
+        return [
+            (file.first_offset, file.path)
+            for file in self._files
+            if file.stream == name
+        ]
+
     def write(self, name: str, words: NDArray[np.uint32]) -> None:
         """Append words to a stream.
 

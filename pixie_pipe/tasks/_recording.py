@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixie_pipe.storage.raw_recorder import RawRecorder, RecordingError
+from pixie_pipe.storage.recorded_words import RecordedWords
 from pixie_pipe.tasks._slow_disk import SlowDiskWatch
 
 if TYPE_CHECKING:
-    from pixie_pipe.pipeline.data import StreamKey, Words
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pixie_pipe.pipeline.data import Stream, StreamKey, Words
 
 
 class Recording:
@@ -49,6 +53,7 @@ class Recording:
         self._recorder = RawRecorder(
             directory, rotate_bytes=rotate_bytes, rotate_seconds=rotate_seconds
         )
+        self._again = RecordedWords(self._recorder)
         self._watch = SlowDiskWatch()
         self._names: dict[StreamKey, str] = {}
 
@@ -60,13 +65,16 @@ class Recording:
         RecordingError
             If they could not be written.
         """
-        name = self._name(words)
+        name = self._name(words.stream)
         self._recorder.write(name, words.words)
         if words.final:
             self._recorder.write_trailing(name, words.trailing)
 
-    def _name(self, words: Words) -> str:
-        stream = words.stream
+    def read(self, stream: Stream, offset: int, count: int) -> NDArray[np.uint32]:
+        """Return words again that were recorded, as `RecordedWords.read` does."""
+        return self._again.read(self._name(stream), offset, count)
+
+    def _name(self, stream: Stream) -> str:
         if stream.key not in self._names:
             name = stream.name
             if name in self._names.values():
@@ -113,4 +121,5 @@ class Recording:
         RecordingError
             If that failed.
         """
+        self._again.close()
         self._recorder.close()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from pixie_pipe.buffers import BufferPool
-from pixie_pipe.pipeline.data import Kind, StreamKey, Words
+from pixie_pipe.pipeline.data import Kind, Stream, StreamMark, Words
 from pixie_pipe.pipeline.declarations import Category, port
 from pixie_pipe.pipeline.messages import Status
 from pixie_pipe.pipeline.parameters import Parameter, ParameterError
@@ -15,11 +15,20 @@ from pixie_pipe.pipeline.task import Task
 from pixie_pipe.tasks._run_paths import output_path
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pixie_pipe.pipeline.data import Chunk
     from pixie_pipe.tasks._recording import Recording
     from pixie_pipe.tasks._stream_cutter import StreamCutter
 
-_WORD_BYTES = 4
-_MB = 1_000_000
+_WORD_BYTES: Final = 4
+_MB: Final = 1_000_000
+
+# What waits is told of from here on, and again whenever it has doubled.
+_TOLD_BYTES: Final = 64 * _MB
+
+_NO_LIMIT: Final = 1 << 80
 
 
 class GatherData(Task):
@@ -29,13 +38,17 @@ class GatherData(Task):
     cannot be recorded, the run fails, and what was recorded stays readable. A disk
     that is slow is told before words have to wait for it.
 
+    Recording goes on if the tasks behind it are slow, or stand still: words of live
+    data that there is no room for are read again from the raw files when there is.
+
     The statistics are ``words``, ``streams`` (words by stream), and if words are
     recorded ``directory``, ``files``, ``write_s`` (time spent in writing),
-    ``slowest_write_s`` and ``slowest_sync_s``.
+    ``slowest_write_s``, ``slowest_sync_s``, and ``waiting_mb`` and
+    ``most_waiting_mb``: recorded words that wait to be sent on.
     """
 
-    reads = (port(Kind.WORDS),)
-    writes = (port(Kind.CHUNKS),)
+    reads = (port(Kind.WORDS), port(Kind.MARKS, optional=True))
+    writes = (port(Kind.CHUNKS), port(Kind.MARKS))
     category = Category.TRANSFORM
     label = "Record words, then cut them into chunks at event boundaries"
     parameters: ClassVar = {
@@ -56,13 +69,26 @@ class GatherData(Task):
         "rotate_s": Parameter(
             None, "longest age of a raw file", type=float, unit="s", min=0.1
         ),
+        "waiting_mb": Parameter(
+            None,
+            "live words that may be recorded and wait for the tasks behind; if more "
+            "do, the source waits, too. None: any number; 0: none",
+            type=float,
+            unit="MB",
+            min=0,
+        ),
     }
 
     def do_start(self) -> None:
         """Begin recording, if this run is to be recorded."""
+        from pixie_pipe.tasks._cutting import Cutting
+
         self._pool = BufferPool()
-        self._cutters: dict[StreamKey, StreamCutter] = {}
+        self._cutting = Cutting(self._new_cutter, self._offer, self._read_again)
         self._recording: Recording | None = None
+        self._is_ending = False
+        self._most_waiting = 0
+        self._told_waiting = _TOLD_BYTES
         self.statistics |= {"words": 0, "streams": {}}
         directory = self._directory()
         if directory is not None:
@@ -92,15 +118,19 @@ class GatherData(Task):
             )
         return None
 
-    def do_work(self, datum: Words) -> None:
+    def do_work(self, datum: Words | StreamMark) -> None:
         """Record the words, then send the chunks that are full."""
-        if self._recording is not None:
-            self._record(self._recording, datum)
-        cutter = self._cutter(datum)
-        for chunk in cutter.feed(datum):
-            self.send(chunk)
-        self.statistics["words"] += datum.words.size
-        self.statistics["streams"][str(datum.stream)] = cutter.words
+        if isinstance(datum, Words):
+            if self._recording is not None:
+                self._record(self._recording, datum)
+            words = datum.words.size
+            streams = self.statistics["streams"]
+            name = str(datum.stream)
+            self.statistics["words"] += words
+            streams[name] = streams.get(name, 0) + words
+        self._cutting.advance()
+        self._cutting.take(datum)
+        self._note_waiting()
 
     def _record(self, recording: Recording, words: Words) -> None:
         recording.write(words)
@@ -110,35 +140,75 @@ class GatherData(Task):
         if complaint:
             self.print(complaint)
 
-    def _cutter(self, words: Words) -> StreamCutter:
-        key = words.stream.key
-        if key not in self._cutters:
-            from pixie_pipe.tasks._stream_cutter import StreamCutter
+    def _new_cutter(self, stream: Stream) -> StreamCutter:
+        from pixie_pipe.tasks._stream_cutter import StreamCutter
 
-            self._cutters[key] = StreamCutter(
-                words.stream,
-                max(1, int(self.config.chunk_mb * _MB) // _WORD_BYTES),
-                pool=self._pool,
-                clock=time.monotonic,
+        return StreamCutter(
+            stream,
+            max(1, int(self.config.chunk_mb * _MB) // _WORD_BYTES),
+            pool=self._pool,
+            clock=time.monotonic,
+        )
+
+    def _offer(self, datum: Chunk | StreamMark) -> bool:
+        """Send a datum; leave it if others would have to wait, and need not."""
+        if self._may_wait:
+            return self.try_send(datum)
+        self.send(datum)
+        if self._is_ending:
+            # Much may be left; commands and signs of life must not wait for that.
+            self._note_waiting()
+            self.poll()
+        return True
+
+    @property
+    def _may_wait(self) -> bool:
+        """Whether words may wait in the raw files."""
+        if self._recording is None or not self.is_live or self._is_ending:
+            return False
+        limit = self.config.waiting_mb
+        most = _NO_LIMIT if limit is None else int(limit * _MB)
+        return self._cutting.waiting_words * _WORD_BYTES < most
+
+    def _read_again(
+        self, stream: Stream, offset: int, count: int
+    ) -> NDArray[np.uint32]:
+        assert self._recording is not None, "nothing else may wait"
+        return self._recording.read(stream, offset, count)
+
+    def _note_waiting(self) -> None:
+        """Tell how much waits, if it has become much more."""
+        if self._recording is None:
+            return
+        waiting = self._cutting.waiting_words * _WORD_BYTES
+        self._most_waiting = max(self._most_waiting, waiting)
+        self.statistics["waiting_mb"] = round(waiting / _MB, 1)
+        self.statistics["most_waiting_mb"] = round(self._most_waiting / _MB, 1)
+        if waiting >= self._told_waiting:
+            self._told_waiting = 2 * waiting
+            self.print(
+                f"{waiting / _MB:.0f} MB are recorded and not decoded yet: the tasks "
+                f"behind {self.name} are slower than the modules. Recording goes on; "
+                f"nothing is lost, but the run will end later"
             )
-        return self._cutters[key]
 
     def do_wait(self) -> None:
-        """Send what has waited too long for a chunk to be full."""
+        """Send what there is room for, and what has waited too long to be more."""
         if self.status is not Status.RUNNING:
             return
-        for cutter in self._cutters.values():
-            for chunk in cutter.flush(self.config.chunk_s):
-                self.send(chunk)
+        self._cutting.flush(self.config.chunk_s)
+        self._note_waiting()
 
     def do_stop(self) -> None:
-        """Send what is left of streams that did not end, and close the files."""
+        """Send what is left, end the streams that did not end, and close the files."""
+        self._is_ending = True
         try:
-            for cutter in self._cutters.values():
-                if not cutter.ended:
-                    self.send(cutter.finish())
+            # Nobody is left if the run was given up: the raw files have everything.
+            if self.has_receivers:
+                self._cutting.advance()
+                self._cutting.finish()
         finally:
-            self._cutters = {}
+            self._note_waiting()
             self._close()
 
     def _close(self) -> None:

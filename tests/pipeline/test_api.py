@@ -112,6 +112,14 @@ def test_an_unknown_task_is_refused_with_the_names_that_are_near():
     assert list(pipe.tasks) == []
 
 
+def test_a_task_is_created_by_its_class_as_by_the_name_of_it():
+    from pixie_pipe.tasks.gather_data import GatherData
+
+    pipe = Pipeline()
+    assert pipe.create_task(GatherData, chunk_mb=1).name == "GatherData"
+    assert pipe.create_task("GatherData").name == "GatherData-2"
+
+
 def test_several_tasks_of_a_class_get_names_of_their_own():
     pipe = Pipeline()
     made = [pipe.create_task("OnlyDoWork").name for _ in range(3)]

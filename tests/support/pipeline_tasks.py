@@ -67,6 +67,17 @@ class Slow(Task):
         return datum
 
 
+class Gate(Task):
+    """Passes on nothing until there is a file; it lives, but takes no data."""
+
+    parameters = {"opened": Parameter("", "the file")}
+
+    def do_work(self, datum):
+        while not Path(self.config.opened).exists():
+            self.poll(0.01)
+        return datum
+
+
 class Burst(Task):
     """Gives as many outputs as the number of the input says, from none to three."""
 

@@ -100,15 +100,21 @@ class Driven:
         self.reports: list[dict[str, Any]] = []
         self.tallies: dict[StreamKey, Tally] = {}
         self.reasons: list[str] = []
+        self.has_room: Callable[[], bool] = lambda: True
         self.live, self.directory = live, str(directory)
         task: Any = self.task
         task.send = self._send
+        task.try_send = self._try_send
+        task.poll = lambda *_, **__: False
         task.print = lambda *values: self.prints.append(" ".join(map(str, values)))
         task.report = lambda **values: self.reports.append(values)
         task.account = lambda key, tally: self.tallies.setdefault(key, Tally()).add(
             tally
         )
-        task._endpoint = SimpleNamespace(inbox=SimpleNamespace(reasons=self.reasons))
+        task._endpoint = SimpleNamespace(
+            inbox=SimpleNamespace(reasons=self.reasons),
+            outbox=SimpleNamespace(alive=True),
+        )
         task._reasons = []
         task._tallies = self.tallies
         task.is_final = True
@@ -126,6 +132,12 @@ class Driven:
     def _send(self, datum: Any) -> None:
         if datum is not None:
             self.sent.append(arrived(datum))
+
+    def _try_send(self, datum: Any) -> bool:
+        if self.has_room():
+            self._send(datum)
+            return True
+        return False
 
     def start(self) -> Driven:
         task = self.task
