@@ -16,8 +16,8 @@ from pixie_pipe.pipeline.display import PipelineStatus, ProcessStatus
 from pixie_pipe.pipeline.messages import Status
 
 if TYPE_CHECKING:
+    from pixie_pipe.pipeline._pipeline_view import PipelineView
     from pixie_pipe.pipeline.graph import Edge, Node
-    from pixie_pipe.pipeline.pipeline import Pipeline
     from pixie_pipe.pipeline.run_control import Run
     from pixie_pipe.pipeline.supervisor import ProcessRecord
 
@@ -33,7 +33,9 @@ class _Memory:
     meters: dict[str, Meter] = field(default_factory=dict)
 
 
-_memories: weakref.WeakKeyDictionary[Pipeline, _Memory] = weakref.WeakKeyDictionary()
+_memories: weakref.WeakKeyDictionary[PipelineView, _Memory] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 class Look:
@@ -50,7 +52,7 @@ class Look:
         What each process reported last, by its name.
     """
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: PipelineView) -> None:
         self._pipeline = pipeline
         self._graph = pipeline.graph
         self._edges = edges_of(pipeline)
@@ -233,7 +235,7 @@ def _notes(
     return notes
 
 
-def edges_of(pipeline: Pipeline) -> Sequence[Edge]:
+def edges_of(pipeline: PipelineView) -> Sequence[Edge]:
     """Return the links of a pipeline, or those that it will get when it connects."""
     if pipeline._connected:  # noqa: SLF001 - part of the same package
         return pipeline.graph.edges

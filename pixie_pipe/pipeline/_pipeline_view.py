@@ -10,6 +10,7 @@ from pixie_pipe.pipeline.balance import RunBalance
 from pixie_pipe.pipeline.messages import Status
 
 if TYPE_CHECKING:
+    from pixie_pipe.pipeline.display import PipelineStatus
     from pixie_pipe.pipeline.limits import RunLimits
     from pixie_pipe.pipeline.run_control import RunControl
     from pixie_pipe.pipeline.run_keeper import RunKeeper
@@ -104,3 +105,19 @@ class PipelineView(PipelineGraph):
         if run is None or run.closed:
             return self._keeper.last_balance
         return RunBalance.of(self.graph, self.statistics(), run)
+
+    def status(self) -> PipelineStatus:
+        """Return a table: each process with its state, rates, queue and drops."""
+        from pixie_pipe.pipeline.display import PipelineStatus
+
+        return PipelineStatus.of(self)
+
+    def __repr__(self) -> str:
+        from pixie_pipe.pipeline.display import pipeline_text
+
+        return pipeline_text(self)
+
+    def _repr_html_(self) -> str:
+        from pixie_pipe.pipeline.display import pipeline_html
+
+        return pipeline_html(self)

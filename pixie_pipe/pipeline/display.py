@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from pixie_pipe.pipeline._drawing import Sketch
+    from pixie_pipe.pipeline._pipeline_view import PipelineView
     from pixie_pipe.pipeline.graph import Edge
     from pixie_pipe.pipeline.handle import TaskHandle
-    from pixie_pipe.pipeline.pipeline import Pipeline
 
 WIDTH = 100
 """Columns that a text may take."""
@@ -123,7 +123,7 @@ class PipelineStatus:
     rates_s: float | None
 
     @classmethod
-    def of(cls, pipeline: Pipeline) -> PipelineStatus:
+    def of(cls, pipeline: PipelineView) -> PipelineStatus:
         """Take the numbers that a pipeline has now.
 
         Rates are those of the last seconds if somebody looked then, else those of
@@ -188,7 +188,7 @@ def _plain(values: Any) -> dict[str, Any]:  # noqa: ANN401 - one of the two abov
     return plain
 
 
-def sketch(pipeline: Pipeline) -> Sketch:
+def sketch(pipeline: PipelineView) -> Sketch:
     """Return what is to be drawn of the graph of a pipeline."""
     from pixie_pipe.pipeline._drawing import Line, Sketch
     from pixie_pipe.pipeline._look import edges_of
@@ -207,11 +207,11 @@ def sketch(pipeline: Pipeline) -> Sketch:
     )
 
 
-def _is_lossy(pipeline: Pipeline, edge: Edge) -> bool:
+def _is_lossy(pipeline: PipelineView, edge: Edge) -> bool:
     return edge.consumer in pipeline.graph.nodes and pipeline.graph.is_lossy(edge)
 
 
-def pipeline_text(pipeline: Pipeline) -> str:
+def pipeline_text(pipeline: PipelineView) -> str:
     """Return the ``repr`` of a pipeline: state, run, and the graph as a drawing."""
     from pixie_pipe.pipeline._drawing import text_drawing
 
@@ -226,7 +226,7 @@ def pipeline_text(pipeline: Pipeline) -> str:
     return "\n".join(lines)
 
 
-def pipeline_html(pipeline: Pipeline) -> str:
+def pipeline_html(pipeline: PipelineView) -> str:
     """Return a pipeline for a notebook: state, run, and the graph as a picture."""
     from html import escape
 

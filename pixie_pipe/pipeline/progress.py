@@ -22,7 +22,7 @@ from pixie_pipe.pipeline.messages import Status
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from pixie_pipe.pipeline.pipeline import Pipeline
+    from pixie_pipe.pipeline._pipeline_view import PipelineView
 
 LINE_SECONDS: Final = 5.0
 """Period of the lines where nothing can be drawn."""
@@ -31,7 +31,7 @@ Refresh = Callable[[], None]
 
 
 @contextmanager
-def watch(pipeline: Pipeline, *, quiet: bool) -> Iterator[Refresh]:
+def watch(pipeline: PipelineView, *, quiet: bool) -> Iterator[Refresh]:
     """Show how the run goes, on stderr.
 
     Parameters
@@ -66,7 +66,7 @@ def _nothing() -> None:
 
 
 @contextmanager
-def _terminal_table(pipeline: Pipeline) -> Iterator[Refresh]:
+def _terminal_table(pipeline: PipelineView) -> Iterator[Refresh]:
     from rich.console import Console
     from rich.live import Live
 
@@ -179,7 +179,7 @@ class _Stream(io.TextIOBase):
 
 
 @contextmanager
-def _lines(pipeline: Pipeline) -> Iterator[Refresh]:
+def _lines(pipeline: PipelineView) -> Iterator[Refresh]:
     shown = _period(PipelineStatus.of(pipeline))
 
     def refresh() -> None:
@@ -234,7 +234,7 @@ def _notebook() -> Any:  # noqa: ANN401 - a shell of IPython, if there is one
 
 
 @contextmanager
-def _notebook_table(pipeline: Pipeline) -> Iterator[Refresh]:
+def _notebook_table(pipeline: PipelineView) -> Iterator[Refresh]:
     from IPython.display import display
 
     handle = display(PipelineStatus.of(pipeline), display_id=True)

@@ -19,7 +19,7 @@ from pixie_pipe.storage.raw_recorder import RecordedFile
 from pixie_pipe.storage.run_directory import RunDirectory
 
 if TYPE_CHECKING:
-    from pixie_pipe.pipeline.pipeline import Pipeline
+    from pixie_pipe.pipeline._pipeline_news import PipelineNews
     from pixie_pipe.pipeline.run_control import Run
 
 _BYTES_PER_MB: Final = 1e6
@@ -69,7 +69,7 @@ class RunKeeper:
         """Directory of the run that goes on, or of the last one."""
         return self._directory.path if self._directory else None
 
-    def begin(self, run: Run, pipeline: Pipeline) -> None:
+    def begin(self, run: Run, pipeline: PipelineNews) -> None:
         """Begin a run: give it a directory.
 
         Raises
@@ -128,7 +128,7 @@ class RunKeeper:
             if self._open is run and run.directory and self._directory is not None:
                 self._directory.update(pauses=run.pauses)
 
-    def close(self, run: Run, pipeline: Pipeline) -> None:
+    def close(self, run: Run, pipeline: PipelineNews) -> None:
         """Write down how a run went; once for each run."""
         with self._lock:
             if self._open is not run:

@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from pixie_pipe.pipeline._pipeline_runs import PipelineRuns
     from pixie_pipe.pipeline.balance import RunBalance
-    from pixie_pipe.pipeline.pipeline import Pipeline
 
 _SLICE_S: Final = 0.25
 
@@ -38,7 +38,7 @@ def ends_series(ended_by: str) -> bool:
 
 
 def run_series(
-    pipeline: Pipeline, count: int, pause_s: float, *, quiet: bool
+    pipeline: PipelineRuns, count: int, pause_s: float, *, quiet: bool
 ) -> list[RunBalance]:
     """Take runs one after the other; see `Pipeline.run_series`."""
     if count < 1:
