@@ -117,7 +117,7 @@ class DriverOptions:
         return name, options, [*directories, *self.driver_path]
 
     def _planned(self, config: Path) -> PlannedTask:
-        from pixie_pipe.pipeline.plan import load_plan
+        from pixie_pipe.pipeline.plan_file import load_plan
 
         tasks = {
             task.name: task

@@ -46,7 +46,7 @@ class PlanOptions:
         ConfigError
             If anything in it is wrong.
         """
-        from pixie_pipe.pipeline.plan import load_plan
+        from pixie_pipe.pipeline.plan_file import load_plan
 
         return load_plan(config, self.set, task_path=self.task_path)
 

@@ -361,7 +361,7 @@ class Pipeline(PipelineRuns):
         ConfigError
             If anything in it is wrong: all problems, with file and line.
         """
-        from pixie_pipe.pipeline.plan import load_plan
+        from pixie_pipe.pipeline.plan_file import load_plan
 
         return load_plan(path, changes).build(cls, **kwargs)
 

@@ -8,7 +8,7 @@ import pytest
 
 from pixie_pipe.cli import main
 from pixie_pipe.pipeline import Pipeline
-from pixie_pipe.pipeline.plan import load_plan
+from pixie_pipe.pipeline.plan_file import load_plan
 from pixie_pipe.storage import RunDirectory, read_hdf5
 
 CONFIGS = Path(__file__).parents[2] / "configs"

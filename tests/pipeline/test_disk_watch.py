@@ -23,7 +23,7 @@ from pixie_pipe.pipeline.disk_watch import (
     DiskForecast,
     free_bytes,
 )
-from pixie_pipe.pipeline.plan import load_plan
+from pixie_pipe.pipeline.plan_file import load_plan
 from pixie_pipe.storage import list_runs
 from tests.support.run_checks import check_raw, raw_words
 

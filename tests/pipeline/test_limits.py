@@ -14,7 +14,7 @@ import yaml
 import tests.support.pipeline_tasks  # noqa: F401 - registers the tasks
 from pixie_pipe.config.errors import ConfigError
 from pixie_pipe.pipeline import Error, Pipeline, RunLimits, Status
-from pixie_pipe.pipeline.plan import load_plan
+from pixie_pipe.pipeline.plan_file import load_plan
 from pixie_pipe.storage import list_runs
 from tests.support.run_checks import check_raw
 

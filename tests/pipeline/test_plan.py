@@ -12,7 +12,7 @@ import pixie_pipe.tasks
 from pixie_pipe.config import ConfigError
 from pixie_pipe.pipeline import Pipeline, Task
 from pixie_pipe.pipeline.links import DEFAULT_WINDOW
-from pixie_pipe.pipeline.plan import load_plan
+from pixie_pipe.pipeline.plan_file import load_plan
 
 MODULE = "{crate: 0, slot: 2, frequency: 500, revision: 34688}"
 LINE = """\

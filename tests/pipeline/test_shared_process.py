@@ -14,7 +14,7 @@ import tests.support.pipeline_tasks
 import tests.support.shared_tasks  # noqa: F401 - registers the tasks
 from pixie_pipe.pipeline import Edge, Graph, GraphError, Node, Role, Task
 from pixie_pipe.pipeline.messages import Error, Status
-from pixie_pipe.pipeline.plan import load_plan
+from pixie_pipe.pipeline.plan_file import load_plan
 
 NUMBERS = {"count": 50, "size": 5000}
 SUM = sum(range(50 * 5000))
