@@ -91,7 +91,7 @@ class ColumnTable:
     trace_noise: NDArray[np.float32]
     """Standard deviation of the samples before the pulse, in ADC units."""
     trace_height: NDArray[np.float32]
-    """Largest sample of the trace above its baseline, in ADC units."""
+    """Height of the pulse: its largest sample above the baseline, in ADC units."""
     trace_time_ns: NDArray[np.float64]
     """Time of the pulse by a CFD in ns, from the first sample of the trace."""
     trace_rise_ns: NDArray[np.float32]

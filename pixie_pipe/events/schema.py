@@ -236,7 +236,7 @@ COLUMNS: tuple[Column, ...] = (
         "trace_height",
         "f4",
         "ADC units",
-        "Largest sample of the trace above its baseline",
+        "Height of the pulse: its largest sample above the baseline",
         fill=math.nan,
     ),
     _column(
