@@ -80,7 +80,7 @@ def _rate_of_sums(points: NDArray[np.uint16]) -> float:
         one += points[k] * (j * n * n - 3.0 * j * j * n + 2.0 * j * j * j)
         two += points[k] * (i * n * n - 3.0 * i * i * n + 2.0 * i * i * i)
     ratio = one / two
-    return math.log(ratio) if ratio > 0.0 else np.nan
+    return math.log(ratio) if 0.0 < ratio < np.inf else np.nan
 
 
 @jit

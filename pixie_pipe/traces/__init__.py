@@ -6,7 +6,11 @@ and ``esum_energy``. The quantities and their formulas are in docs/traces.md.
 
 from __future__ import annotations
 
-from pixie_pipe.traces.analysis import TRACE_COLUMNS, analyse_traces
+from pixie_pipe.traces.analysis import (
+    TRACE_COLUMNS,
+    analyse_traces,
+    computable_columns,
+)
 from pixie_pipe.traces.channels import ChannelSettings
 from pixie_pipe.traces.pulses import FoundPulses, find_pulses
 from pixie_pipe.traces.settings import TraceSettings, TraceSettingsError
@@ -20,6 +24,7 @@ __all__ = [
     "TraceSettingsError",
     "TraceStatus",
     "analyse_traces",
+    "computable_columns",
     "count_status",
     "find_pulses",
 ]

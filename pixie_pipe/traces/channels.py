@@ -55,7 +55,8 @@ class ChannelSettings:
 
     def __post_init__(self) -> None:
         for key in self.channels:
-            if len(key) != 3 or not all(value in range(_VALUES) for value in key):
+            numbers = list(key)
+            if len(numbers) != 3 or not {*numbers} <= {*range(_VALUES)}:
                 raise TraceSettingsError(
                     f"there is no channel {key!r}: expected (crate, slot, channel)"
                 )
