@@ -27,6 +27,7 @@ VALIDITY = {
     Block.QDC: "qdc_valid",
     Block.EXTERNAL_TIME: "external_timestamp_valid",
     Block.ORDER: "late",
+    Block.COINCIDENCE: "coincidence",
     Block.TRACE: "trace_length",
 }
 

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from pixie_pipe.events import Events
     from pixie_pipe.listmode import ChunkDecoder, Decoded
 
-# Sorting makes this one, not decoding.
-_FROM_WORDS = [name for name in COLUMN if COLUMN[name].block is not Block.ORDER]
-_BLOCKS = [block for block in Block if block is not Block.ORDER]
+# Sorting and building coincidences make these, not decoding.
+_OF_OTHERS = (Block.ORDER, Block.COINCIDENCE)
+_FROM_WORDS = [name for name in COLUMN if COLUMN[name].block not in _OF_OTHERS]
+_BLOCKS = [block for block in Block if block not in _OF_OTHERS]
 _TRACE = ("trace_length", TRACE_OFFSETS.name, TRACE_SAMPLES.name)
 
 
