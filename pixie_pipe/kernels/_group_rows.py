@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixie_pipe._jit import jit, read_only
-from pixie_pipe.kernels._groups import Groups
 from pixie_pipe.kernels._tables import POOL
+
+if TYPE_CHECKING:
+    from pixie_pipe.kernels._groups import Groups
 
 Numbers = NDArray[np.int64]
 
@@ -48,7 +50,7 @@ def number_rows(
     rows: NDArray[np.int64] | None = None,
     known: Numbered | None = None,
 ) -> Numbered:
-    """Number the rows of groups.
+    """Give the rows of groups their numbers.
 
     Parameters
     ----------
@@ -71,10 +73,10 @@ def number_rows(
     numbers = POOL.take_array(count, np.int64)
     references = POOL.take_array(count, np.bool_)
     found = (groups.first, groups.count, groups.reference)
+    numbers[:], references[:] = 0, False
     if rows is None:
         _number_places(*found, before, numbers, references)
         return Numbered(numbers, references)
-    numbers[:], references[:] = 0, False
     if known is not None:
         numbers[: known.numbers.size] = known.numbers
         references[: known.numbers.size] = known.references
@@ -115,19 +117,21 @@ def _number_places(
     numbers: Numbers,
     references: NDArray[np.bool_],
 ) -> None:
-    done = 0
+    """Give places, which have 0, their numbers: first the changes, then their sums.
+
+    Groups are short, and loops over each are hard to predict.
+    """
     for k in range(first.size):
-        for i in range(done, first[k]):
-            numbers[i] = 0
-            references[i] = False
-        done = first[k] + count[k]
-        for i in range(first[k], done):
-            numbers[i] = before + k + 1
-            references[i] = False
+        number = before + k + 1
+        numbers[first[k]] += number
+        behind = first[k] + count[k]
+        if behind < numbers.size:
+            numbers[behind] = -number
         references[reference[k]] = True
-    for i in range(done, numbers.size):
-        numbers[i] = 0
-        references[i] = False
+    number = np.int64(0)
+    for i in range(numbers.size):
+        number += numbers[i]
+        numbers[i] = number
 
 
 @jit
@@ -147,7 +151,7 @@ def _number_rows(
 
 
 @jit
-def _span(numbers: Numbers) -> tuple[int, int]:
+def _span(numbers: Numbers) -> tuple[np.int64, np.int64]:
     """Return the lowest and the highest number of a coincidence, 1 and 0 for none."""
     lowest, highest = np.int64(1), np.int64(0)
     for i in range(numbers.size):
@@ -161,7 +165,7 @@ def _span(numbers: Numbers) -> tuple[int, int]:
 
 @jit
 def _find_cuts(
-    numbers: Numbers, decided: int, least: int, lowest: int, last_rows: Numbers
+    numbers: Numbers, decided: int, least: int, lowest: np.int64, last_rows: Numbers
 ) -> tuple[int, int]:
     for i in range(numbers.size):
         if numbers[i] > 0:

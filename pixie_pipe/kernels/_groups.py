@@ -119,7 +119,7 @@ class GroupFinder:
         found = self._candidates(times, labels, is_all)
         return self._chosen(labels, found)
 
-    def _candidates(self, times: Times, labels: Labels, is_all: bool) -> Groups:  # noqa: FBT001 - as find
+    def _candidates(self, times: Times, labels: Labels, is_all: bool) -> Groups:
         definition = self._definition
         window, most = u64(definition.window_ps), definition.max_events
         first, count, reference = (
@@ -183,17 +183,26 @@ def _find_by_gap(
 
     The start behind the last closed group is that of the open one.
     """
-    groups = full = begin = 0
+    groups = largest = begin = 0
     starts[0] = 0
     for i in range(1, times.size):
-        is_apart = u64(times[i]) - u64(times[i - 1]) > window
-        is_full = i - begin >= most
-        is_new = is_apart | is_full
         # Written in any case, and kept if it is counted: nothing to be predicted.
         starts[groups + 1] = i
-        groups += i64(is_new)
-        full += i64(is_full & (not is_apart))
-        begin = i if is_new else begin
+        groups += i64(u64(times[i]) - u64(times[i - 1]) > window)
+    for k in range(groups):
+        largest = max(largest, starts[k + 1] - starts[k])
+    if times.size:
+        largest = max(largest, times.size - starts[groups])
+    if largest <= most:
+        return groups, 0
+    groups = full = 0
+    for i in range(1, times.size):
+        is_apart = u64(times[i]) - u64(times[i - 1]) > window
+        if is_apart or i - begin >= most:
+            groups += 1
+            full += i64(not is_apart)
+            begin = i
+            starts[groups] = i
     return groups, full
 
 
@@ -207,14 +216,14 @@ def _find_by_first(
     start = u64(times[0]) if times.size else u64(0)
     for i in range(1, times.size):
         time = u64(times[i])
-        is_apart = time - start > window
-        is_full = i - begin >= most
+        is_apart = i64(time - start > window)
+        is_full = i64(i - begin >= most)
         is_new = is_apart | is_full
         starts[groups + 1] = i
-        groups += i64(is_new)
-        full += i64(is_full & (not is_apart))
-        begin = i if is_new else begin
-        start = time if is_new else start
+        groups += is_new
+        full += is_full & ~is_apart
+        begin += is_new * (i - begin)
+        start += u64(is_new) * (time - start)
     return groups, full
 
 

@@ -102,15 +102,17 @@ class ChannelTable:
         EventsError
             If the events have no column ``crate``, ``slot`` or ``channel``.
         """
-        _look_up(*_channels_of(events), self.module_rows, self.values, out)
+        crate, slot, channel = _channels_of(events)
+        _look_up(crate, slot, channel, self.module_rows, self.values, out)
 
 
 def channel_keys(events: Events, out: NDArray[np.uint64]) -> None:
     """Write to `out`, shape (events,), crate, slot and channel as one number."""
-    _keys(*_channels_of(events), out)
+    crate, slot, channel = _channels_of(events)
+    _keys(crate, slot, channel, out)
 
 
-def _channels_of(events: Events) -> tuple[NDArray[np.uint8], ...]:
+def _channels_of(events: Events) -> list[NDArray[np.uint8]]:
     missing = [
         name for name in ("crate", "slot", "channel") if name not in events.columns
     ]
@@ -119,7 +121,7 @@ def _channels_of(events: Events) -> tuple[NDArray[np.uint8], ...]:
             f"events without {', '.join(missing)} are of no channel; columns: "
             f"{', '.join(events.columns) or 'none'}"
         )
-    return tuple(map(read_only, (events.crate, events.slot, events.channel)))
+    return [read_only(one) for one in (events.crate, events.slot, events.channel)]
 
 
 @jit

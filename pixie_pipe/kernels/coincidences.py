@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixie_pipe.events import Events
+from pixie_pipe.events.schema import TRACE_OFFSETS
 from pixie_pipe.kernels._building_order import BuildingOrder, Delays
 from pixie_pipe.kernels._group_rows import (
     Numbered,
@@ -256,8 +257,9 @@ class CoincidenceBuilder:
     def _cuts(
         self, groups: Groups, numbered: Numbered, held: int, total: int
     ) -> tuple[int, int]:
-        """Return where coincidences are whole: the first row behind those held, and
-        the last one.
+        """Return the first and the last row in front of which all are whole.
+
+        The first one is behind those that are held.
         """
         cut = groups.open_from
         if self._rows is not None:
@@ -265,7 +267,7 @@ class CoincidenceBuilder:
             decided = min(int(rows.min()) if rows.size else total for rows in unsure)
             return whole_rows(numbered.numbers, decided, held)
         border = held
-        k = int(np.searchsorted(groups.first, held)) - 1
+        k = int(np.searchsorted(groups.first, np.int64(held))) - 1
         if k >= 0:
             border = max(border, int(groups.first[k] + groups.count[k]))
         return min(border, cut), cut
@@ -274,26 +276,27 @@ class CoincidenceBuilder:
         self, events: Events, numbered: Numbered, border: int, cut: int
     ) -> list[Events]:
         """Return what is decided, and hold the rest."""
-        held = self.held_events
-        if events.nbytes < _JOINED_BYTES or cut <= held:
+        held, self._held = self._held, None
+        before = 0 if held is None else len(held)
+        if events.nbytes < _JOINED_BYTES:
             border = cut
-        found, start = [], 0
-        if held:
-            parts = [self._held, events[: max(border - held, 0)]]
-            joined = Events.concatenate([part for part in parts if part])
-            found.append(_numbered(joined[:border], numbered))
+        found = []
+        if held is not None and cut < before:
+            found.append(_numbered(held[:cut], numbered))
+            self._held = _behind(held[cut:], events)
+            return [part for part in found if part]
+        start = 0
+        if held is not None:
             start = border
-            rest = joined[border:] if cut < held else Events.empty()
-        else:
-            rest = Events.empty()
+            joined = _behind(held, events[: border - before])
+            found.append(_numbered(joined, numbered))
         if cut > start:
-            part = events[start - held : cut - held]
+            part = events[start - before : cut - before]
             found.append(_numbered(part, numbered, start))
-        # Views would keep the memory of the whole batch.
-        left = events[max(cut - held, 0) :]
-        parts = [copied(part, slice(None)) for part in (rest, left) if part]
-        self._held = Events.concatenate(parts) if parts else None
-        return [part for part in found if part]
+        if cut < before + len(events):
+            # A view would keep the memory of the whole batch.
+            self._held = copied(events[cut - before :], slice(None))
+        return found
 
     def _forget(self, open_from: int, numbered: Numbered, cut: int) -> None:
         """Keep of the sequence what is open, and of the rows those that are held."""
@@ -311,13 +314,23 @@ class CoincidenceBuilder:
             self._rows = None
 
 
+def _behind(held: Events, events: Events) -> Events:
+    """Return two tables one behind the other, in memory of their own."""
+    names = held._columns.keys()  # noqa: SLF001  # within the package
+    if names != events._columns.keys() or TRACE_OFFSETS.name in names:  # noqa: SLF001
+        return Events.concatenate([held, events])
+    # The same with less ado: most batches have the same columns and no traces.
+    columns = {name: np.concatenate([held[name], events[name]]) for name in names}
+    return Events._trusted(columns, len(held) + len(events))  # noqa: SLF001
+
+
 def _numbered(events: Events, numbered: Numbered, start: int = 0) -> Events:
     """Return events with the two columns, from a row on."""
-    columns = {name: events[name] for name in events.columns}
+    columns = dict(events._columns)  # noqa: SLF001  # within the package
     behind = start + len(events)
     columns["coincidence"] = numbered.numbers[start:behind]
     columns["coincidence_reference"] = numbered.references[start:behind]
-    return Events._trusted(columns, len(events))  # noqa: SLF001  # within the package
+    return Events._trusted(columns, len(events))  # noqa: SLF001
 
 
 def _at(
