@@ -84,6 +84,10 @@ class ColumnTable:
     """External timestamp, in ticks of the external clock."""
     late: NDArray[np.bool_]
     """Event came after later ones had been passed on: it is out of time order."""
+    coincidence: NDArray[np.int64]
+    """Number of the event's coincidence in the run, from 1; 0 if it is in none."""
+    coincidence_reference: NDArray[np.bool_]
+    """Times in the event's coincidence count from this event."""
     trace_length: NDArray[np.uint16]
     """Trace length that the header states, in samples."""
     trace_baseline: NDArray[np.float32]

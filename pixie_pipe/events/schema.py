@@ -5,7 +5,9 @@ A column belongs to a *block*. The ``core`` block is in every event; the other
 blocks are there only when the data have them, and then a flag (``esum_valid``,
 ``qdc_valid``, ``external_timestamp_valid``; for traces a ``trace_length`` of
 zero) tells for each event whether it carried the block. The block ``order`` is
-nothing but such a flag, and comes from sorting, not from a module.
+nothing but such a flag, and comes from sorting, not from a module; the block
+``coincidence`` comes from building coincidences, and there a number of zero means
+that an event is in none.
 
 *Derived* columns are computed from others, after decoding. Each has a value, its
 ``fill``, that stands where an event does not have it (NaN for floats), so they need no
@@ -32,6 +34,7 @@ class Block(StrEnum):
     QDC = "qdc"
     EXTERNAL_TIME = "external_time"
     ORDER = "order"
+    COINCIDENCE = "coincidence"
     TRACE = "trace"
     TRACE_VALUES = "trace_values"
     SUMS_ENERGY = "sums_energy"
@@ -51,6 +54,7 @@ VALIDITY: Final = {
     Block.QDC: "qdc_valid",
     Block.EXTERNAL_TIME: "external_timestamp_valid",
     Block.ORDER: "late",
+    Block.COINCIDENCE: "coincidence",
     Block.TRACE: "trace_length",
 }
 """The column that tells whether an event has the block: zero means no. Blocks of
@@ -207,6 +211,20 @@ COLUMNS: tuple[Column, ...] = (
         "?",
         "",
         "Event came after later ones had been passed on: it is out of time order",
+    ),
+    _column(
+        Block.COINCIDENCE,
+        "coincidence",
+        "i8",
+        "",
+        "Number of the event's coincidence in the run, from 1; 0 if it is in none",
+    ),
+    _column(
+        Block.COINCIDENCE,
+        "coincidence_reference",
+        "?",
+        "",
+        "Times in the event's coincidence count from this event",
     ),
     _column(
         Block.TRACE,

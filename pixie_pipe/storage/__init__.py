@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pixie_pipe.storage.atomic import OutputExistsError, new_file
+    from pixie_pipe.storage.coincidences import CoincidenceFile
     from pixie_pipe.storage.conversion import ConversionReport, StreamReport, convert
     from pixie_pipe.storage.hdf5 import Hdf5Writer, read_hdf5, read_hdf5_metadata
     from pixie_pipe.storage.parquet import (
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from pixie_pipe.storage.writer import OutputError
 
 __all__ = [
+    "CoincidenceFile",
     "ConversionReport",
     "DataWarning",
     "Hdf5Writer",
@@ -101,6 +103,7 @@ __all__ = [
 
 # Loaded when they are first used: h5py and the decoder take long to import.
 _HOMES = {
+    "CoincidenceFile": "coincidences",
     "ConversionReport": "conversion",
     "DataWarning": "raw",
     "Hdf5Writer": "hdf5",

@@ -16,6 +16,9 @@ from pixie_pipe.buffers import BufferPool
 from pixie_pipe.events import Events
 from pixie_pipe.kernels._merging import Part, find_moves, moved
 from pixie_pipe.kernels.bitshuffle import compress, most_compressed_bytes
+from pixie_pipe.kernels.channel_table import ChannelRange
+from pixie_pipe.kernels.coincidence_definition import CoincidenceDefinition, Mode
+from pixie_pipe.kernels.coincidences import CoincidenceBuilder
 from pixie_pipe.kernels.histogram import ChannelHistograms
 from pixie_pipe.kernels.time_order import time_order
 from pixie_pipe.kernels.time_shift import shift_timestamps
@@ -51,6 +54,8 @@ def warm_up() -> None:
             _sort(each)
     _merge(events)
     ChannelHistograms(1).fill(arrived)
+    for each in (events, arrived):
+        _build_coincidences(each)
     _order()
     compress(
         events.energy, np.zeros(most_compressed_bytes(events.energy.nbytes), np.uint8)
@@ -112,6 +117,20 @@ def _merge(events: Events) -> None:
             for delay in (0, later)
         ]
         moved(parts, find_moves(parts))
+
+
+def _build_coincidences(batch: Events) -> None:
+    """Build coincidences in each mode, and with delays."""
+    channels = (ChannelRange(0, 2, 0, 255),)
+    for definition in (
+        CoincidenceDefinition(),
+        CoincidenceDefinition(mode=Mode.FIRST, count_channels=True),
+        CoincidenceDefinition(mode=Mode.TRIGGER, trigger=channels),
+        CoincidenceDefinition(delays_ps=((channels[0], 1),)),
+    ):
+        builder = CoincidenceBuilder(definition)
+        builder.add(batch)
+        builder.finish()
 
 
 def _order() -> None:

@@ -27,7 +27,7 @@ def run(plan, runs: Path, seconds: float = 120) -> RunDirectory:
 
 def test_all_are_tested():
     names = {path.stem for path in CONFIGS.glob("*.yaml")}
-    assert names == {*LIVE, "replay", "modules", "simulated"}
+    assert names == {*LIVE, "replay", "modules", "simulated", "coincidences"}
 
 
 @pytest.mark.parametrize("name", LIVE)

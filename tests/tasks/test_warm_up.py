@@ -30,6 +30,7 @@ assert sum(before.values()) >= 12, before
 from pixie_pipe.events import Events
 from pixie_pipe.listmode import decode, encode
 from pixie_pipe.pipeline.data import Origin, Rejected, Stream, StreamMark, Words
+from pixie_pipe.tasks.build_coincidences import BuildCoincidences
 from pixie_pipe.tasks.convert_to_events import ConvertToEvents
 from pixie_pipe.tasks.fill_histograms import FillHistograms
 from pixie_pipe.tasks.gather_data import GatherData
@@ -47,6 +48,15 @@ for kinds in ({}, MIXED, {"trace_lengths": (500,)}):
     join = Driven(GatherEvents, rows=500).start()
     pick = Driven(PickSingleModule, slot=2).start()
     fill = Driven(FillHistograms).start()
+    build = [
+        Driven(BuildCoincidences, **how).start()
+        for how in (
+            {},
+            {"mode": "first", "count": "channels", "reference": ["0/2"]},
+            {"mode": "trigger", "trigger": ["0/2"], "singles": "drop"},
+            {"delays_ns": {"0/2": 100, "0/3/1": -20}},
+        )
+    ]
     for number, modules in enumerate([[(0, 2)], [(0, 3), (0, 4)]]):
         stream = Stream("Source", number, f"m{number}", LAYOUT.to_dict())
         events = some_events(2000, modules=modules, **kinds)
@@ -61,9 +71,13 @@ for kinds in ({}, MIXED, {"trace_lengths": (500,)}):
                         for out in sort.work(datum, origin=Origin("Source", number)):
                             pick.work(out)
                             fill.work(out)
+                            for each in build:
+                                each.work(out)
                             join.work(out)
     sort.stop()
     join.stop()
+    for each in build:
+        each.stop()
 
 after = signatures()
 new = {name: count for name, count in after.items() if count != before.get(name, 0)}
