@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pixie_pipe.storage.atomic import OutputExistsError, new_file
     from pixie_pipe.storage.conversion import ConversionReport, StreamReport, convert
+    from pixie_pipe.storage.event_table import EventTable, open_events
     from pixie_pipe.storage.hdf5 import Hdf5Writer, read_hdf5, read_hdf5_metadata
     from pixie_pipe.storage.parquet import (
         ParquetWriter,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         RecorderUseError,
         RecordingError,
     )
+    from pixie_pipe.storage.reader import EventReadError
     from pixie_pipe.storage.reading import read_events, read_raw
     from pixie_pipe.storage.run_catalogue import (
         list_runs,
@@ -55,6 +57,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ConversionReport",
     "DataWarning",
+    "EventReadError",
+    "EventTable",
     "Hdf5Writer",
     "ModuleEntry",
     "OutputError",
@@ -87,6 +91,7 @@ __all__ = [
     "list_runs",
     "new_file",
     "next_number",
+    "open_events",
     "probe",
     "read_events",
     "read_hdf5",
@@ -103,6 +108,8 @@ __all__ = [
 _HOMES = {
     "ConversionReport": "conversion",
     "DataWarning": "raw",
+    "EventReadError": "reader",
+    "EventTable": "event_table",
     "Hdf5Writer": "hdf5",
     "ModuleEntry": "streams",
     "OutputError": "writer",
@@ -135,6 +142,7 @@ _HOMES = {
     "list_runs": "run_catalogue",
     "new_file": "atomic",
     "next_number": "run_catalogue",
+    "open_events": "event_table",
     "probe": "probing",
     "read_events": "reading",
     "read_hdf5": "hdf5",

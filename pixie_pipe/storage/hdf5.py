@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,8 +25,14 @@ from pixie_pipe.storage._chunks import ChunkedDataset
 from pixie_pipe.storage._hdf5_tables import read_provenance, write_provenance
 from pixie_pipe.storage.atomic import new_file
 from pixie_pipe.storage.provenance import Provenance
+from pixie_pipe.storage.time_index import TimeIndexBuilder, write_time_index
 from pixie_pipe.storage.versions import versions
-from pixie_pipe.storage.writer import OutputError, check_compression
+from pixie_pipe.storage.writer import (
+    OutputError,
+    check_compression,
+    chosen_columns,
+    only,
+)
 
 if TYPE_CHECKING:
     from pixie_pipe.storage.raw import PathLike
@@ -88,22 +94,33 @@ class Hdf5Writer:
         (any reader, but slow) or ``"none"``.
     force
         Replace a file that exists.
+    columns
+        Names of the columns to write; by default all of the core block and of the
+        blocks that appear.
 
     Raises
     ------
     OutputError
-        If there is no such compression.
+        If there is no such compression or column.
     OutputExistsError, OutputPathError
         On entering or leaving the context, as for `new_file`.
     """
 
     def __init__(
-        self, path: PathLike, *, compression: str | None = None, force: bool = False
+        self,
+        path: PathLike,
+        *,
+        compression: str | None = None,
+        force: bool = False,
+        columns: Iterable[str] | None = None,
     ) -> None:
         self._path = Path(path)
         self._compression = check_compression(self._path, compression, ".h5")
         self._compress = _compress(self._compression)
         self._force = force
+        self._chosen = chosen_columns(self._path, columns)
+        self._was_chosen = columns is not None
+        self._times = TimeIndexBuilder()
         self._provenance = Provenance()
         self._rows = 0
         self._samples = 0
@@ -120,6 +137,10 @@ class Hdf5Writer:
             stack.push(self._finish)
             self._events = self._file.create_group("events")
             self._rejected = self._start_rejected()
+            # What was asked for is there, whether an event has it or not.
+            for block in Block if self._was_chosen else ():
+                if self._columns_of(block):
+                    self._start_block(block)
             self._stack = stack.pop_all()
         return self
 
@@ -146,18 +167,21 @@ class Hdf5Writer:
         OutputError
             If a column is missing.
         """
+        events = only(events, self._chosen)
         present = events.blocks
         for block in (Block.CORE, *present):
             if block not in self._blocks:
                 self._start_block(block)
         for block in self._blocks:
-            for column in columns_of(block):
+            for column in self._columns_of(block):
                 if block in present:
                     self._columns[column.name].append(self._column(events, column))
                 else:
                     self._columns[column.name].append_constant(0, len(events))
-        if Block.TRACE in self._blocks:
+        if TRACE_OFFSETS.name in self._columns:
             self._write_traces(events, has_traces=Block.TRACE in present)
+        if "time_ps" in events.columns:
+            self._times.add(events.time_ps)
         self._rows += len(events)
         self._opened.send_to_disk()
 
@@ -199,11 +223,14 @@ class Hdf5Writer:
             )
         return events[column.name]
 
+    def _columns_of(self, block: Block) -> list[Column]:
+        return [column for column in columns_of(block) if column.name in self._chosen]
+
     def _start_block(self, block: Block) -> None:
         self._blocks.add(block)
-        for column in columns_of(block):
+        for column in self._columns_of(block):
             self._columns[column.name] = self._dataset(column, CHUNK_ROWS, self._rows)
-        if block is Block.TRACE:
+        if block is Block.TRACE and TRACE_OFFSETS.name in self._chosen:
             offsets = self._dataset(TRACE_OFFSETS, CHUNK_ROWS, self._rows + 1)
             samples = self._dataset(TRACE_SAMPLES, CHUNK_BYTES, 0)
             self._columns |= {TRACE_OFFSETS.name: offsets, TRACE_SAMPLES.name: samples}
@@ -260,6 +287,8 @@ class Hdf5Writer:
             self._start_block(Block.CORE)
         for dataset in (*self._columns.values(), self._rejected):
             dataset.finish()
+        if "time_ps" in self._columns:
+            write_time_index(self._file, self._times.finish())
         self._file.attrs.update(
             {
                 "format": FORMAT,
@@ -325,26 +354,32 @@ def read_hdf5(
     Hdf5Error
         If the file is none of events, or has no such column.
     """
-    with _open(path) as file:
+    with open_hdf5(path) as file:
         group = file["events"]
         names = [name for name in COLUMN if name in group]
         count = len(group[names[0]])
-        wanted = names if columns is None else _wanted(path, names, columns)
+        wanted = names if columns is None else wanted_columns(path, names, columns)
         first, behind, step = (rows or slice(None)).indices(count)
         if step != 1:
             raise Hdf5Error(f"{path}: rows have a step of {step}, expected 1")
-        behind = max(first, behind)
-        ragged = TRACE_OFFSETS.name in wanted
-        found: dict[str, NDArray[Any]] = {
-            name: group[name][first:behind]
-            for name in wanted
-            if name not in (TRACE_OFFSETS.name, TRACE_SAMPLES.name)
-        }
-        if ragged:
-            offsets = group[TRACE_OFFSETS.name][first : behind + 1]
-            samples = group[TRACE_SAMPLES.name][offsets[0] : offsets[-1]]
-            found[TRACE_OFFSETS.name] = offsets - offsets[0]
-            found[TRACE_SAMPLES.name] = samples
+        return read_rows(group, first, max(first, behind), wanted)
+
+
+def read_rows(
+    group: h5py.Group, first: int, behind: int, columns: Iterable[str]
+) -> Events:
+    """Read rows of some columns of ``/events``; the ragged ones come together."""
+    wanted = set(columns)
+    found: dict[str, NDArray[Any]] = {
+        name: group[name][first:behind]
+        for name in wanted
+        if name not in (TRACE_OFFSETS.name, TRACE_SAMPLES.name)
+    }
+    if TRACE_OFFSETS.name in wanted:
+        offsets = group[TRACE_OFFSETS.name][first : behind + 1]
+        samples = group[TRACE_SAMPLES.name][offsets[0] : offsets[-1]]
+        found[TRACE_OFFSETS.name] = offsets - offsets[0]
+        found[TRACE_SAMPLES.name] = samples
     return Events(found)
 
 
@@ -366,7 +401,7 @@ def read_hdf5_metadata(path: PathLike) -> Hdf5Metadata:
     Hdf5Error
         If the file is none of events.
     """
-    with _open(path) as file:
+    with open_hdf5(path) as file:
         columns = tuple(name for name in COLUMN if name in file["events"])
         return Hdf5Metadata(
             events=len(file["events"][columns[0]]),
@@ -382,7 +417,14 @@ def read_hdf5_metadata(path: PathLike) -> Hdf5Metadata:
         )
 
 
-def _open(path: PathLike) -> h5py.File:
+def open_hdf5(path: PathLike) -> h5py.File:
+    """Open a file of events for reading.
+
+    Raises
+    ------
+    Hdf5Error
+        If there is none, or it is of another format or version.
+    """
     try:
         file = h5py.File(path, "r")
     except FileNotFoundError as error:
@@ -399,7 +441,16 @@ def _open(path: PathLike) -> h5py.File:
     return file
 
 
-def _wanted(path: PathLike, names: list[str], columns: Iterable[str]) -> list[str]:
+def wanted_columns(
+    path: PathLike, names: Sequence[str], columns: Iterable[str]
+) -> list[str]:
+    """Return the columns to read for those that were asked for, in their order.
+
+    Raises
+    ------
+    Hdf5Error
+        If the file has no such column.
+    """
     asked = set(columns)
     unknown = asked.difference(names)
     if unknown:
