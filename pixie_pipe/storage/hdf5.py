@@ -64,7 +64,8 @@ class Hdf5Error(PixiePipeError, ValueError):
     """An HDF5 file that holds no events of pixie_pipe, or not those asked for."""
 
 
-def _filters(compression: str) -> dict[str, Any]:
+def filters_of(compression: str) -> dict[str, Any]:
+    """Return the arguments of ``create_dataset`` for a compression."""
     if compression == "bitshuffle-lz4":
         return dict(hdf5plugin.Bitshuffle())
     if compression == "gzip":
@@ -72,7 +73,7 @@ def _filters(compression: str) -> dict[str, Any]:
     return {}
 
 
-def _compress(compression: str) -> Compress | None:
+def compressor_of(compression: str) -> Compress | None:
     """Return what does the work of the filters without the library, or None."""
     if compression == "bitshuffle-lz4":
         return chunk_compressor()
@@ -116,7 +117,7 @@ class Hdf5Writer:
     ) -> None:
         self._path = Path(path)
         self._compression = check_compression(self._path, compression, ".h5")
-        self._compress = _compress(self._compression)
+        self._compress = compressor_of(self._compression)
         self._force = force
         self._chosen = chosen_columns(self._path, columns)
         self._was_chosen = columns is not None
@@ -245,7 +246,7 @@ class Hdf5Writer:
             column.dtype,
             width=column.width,
             chunk_rows=min(most_rows, CHUNK_BYTES // row_bytes),
-            filters=_filters(self._compression),
+            filters=filters_of(self._compression),
             attributes={"units": column.unit, "description": column.description},
             first_row=first_row,
             compress=self._compress,

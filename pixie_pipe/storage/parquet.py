@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -25,10 +24,9 @@ from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.events import COLUMN, Block, Events
 from pixie_pipe.events.convert import TRACE, from_arrow
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
-from pixie_pipe.listmode.result import RejectReason
 from pixie_pipe.storage.atomic import new_file
-from pixie_pipe.storage.provenance import Provenance, StreamRecord
-from pixie_pipe.storage.versions import versions
+from pixie_pipe.storage.file_notes import FileNotes
+from pixie_pipe.storage.provenance import StreamRecord
 from pixie_pipe.storage.writer import (
     check_compression,
     chosen_columns,
@@ -39,20 +37,12 @@ from pixie_pipe.storage.writer import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from pixie_pipe.storage.provenance import Provenance
     from pixie_pipe.storage.raw import PathLike
-
-FORMAT = "pixie_pipe events"
-FORMAT_VERSION = 1
 
 # A row group is written when so much waits. Readers skip whole row groups.
 ROW_GROUP_ROWS = 1 << 18
 ROW_GROUP_BYTES = 64 << 20
-
-# Rejections listed in the file; all are counted. The list is in the footer, which a
-# reader loads whole.
-MOST_REJECTIONS = 100_000
-
-_REJECTED_FIELDS = ("stream", "source", "word_offset", "word_count", "reason")
 
 KEY = b"pixie_pipe"
 """Key of the metadata of a file, a JSON text."""
@@ -111,9 +101,7 @@ class ParquetWriter:
         self._chosen = chosen_columns(self._path, columns)
         self._was_chosen = columns is not None
         self._waiting: list[Events] = []
-        self._rejected: list[tuple[int, ...]] = []
-        self._rejections = 0
-        self._provenance = Provenance()
+        self._notes = FileNotes()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -164,17 +152,11 @@ class ParquetWriter:
 
         The file lists the first 100 000 stretches; all are counted.
         """
-        room = MOST_REJECTIONS - len(self._rejected)
-        sources = np.broadcast_to(source, rejected.shape)
-        self._rejected += [
-            (stream, int(number), *map(int, row))
-            for number, row in zip(sources[:room], rejected[:room], strict=True)
-        ]
-        self._rejections += rejected.size
+        self._notes.reject(rejected, stream, source)
 
     def describe(self, provenance: Provenance) -> None:
         """Tell where the events come from; the last call counts."""
-        self._provenance = provenance
+        self._notes.describe(provenance)
 
     def _write_waiting(self) -> None:
         events = Events.concatenate(self._waiting)
@@ -192,19 +174,7 @@ class ParquetWriter:
             return
         if self._waiting:
             self._write_waiting()
-        metadata = {
-            "format": FORMAT,
-            "chosen": self._was_chosen,
-            "format_version": FORMAT_VERSION,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": self._provenance.command,
-            "versions": versions("pyarrow"),
-            "streams": [stream.to_dict() for stream in self._provenance.streams],
-            "rejections": self._rejections,
-            "rejected_fields": list(_REJECTED_FIELDS),
-            "rejected": self._rejected,
-            "reasons": {int(reason): reason.description for reason in RejectReason},
-        }
+        metadata = self._notes.document("pyarrow", chosen=self._was_chosen)
         self._writer.add_key_value_metadata({KEY: json.dumps(metadata)})
 
 
