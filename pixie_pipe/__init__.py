@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pixie_pipe.errors import PixiePipeError
     from pixie_pipe.events import Events
     from pixie_pipe.listmode import Layout, StreamDecoder, decode, encode
-    from pixie_pipe.storage import read_events
+    from pixie_pipe.runs import open_run
+    from pixie_pipe.storage import open_events, read_events
 
 __all__ = [
     "BufferPool",
@@ -27,6 +28,8 @@ __all__ = [
     "__version__",
     "decode",
     "encode",
+    "open_events",
+    "open_run",
     "read_events",
 ]
 
@@ -38,6 +41,8 @@ _HOMES = {
     "StreamDecoder": "listmode",
     "decode": "listmode",
     "encode": "listmode",
+    "open_events": "storage",
+    "open_run": "runs",
     "read_events": "storage",
 }
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pixie_pipe.storage.atomic import OutputExistsError, new_file
     from pixie_pipe.storage.coincidences import CoincidenceFile
     from pixie_pipe.storage.conversion import ConversionReport, StreamReport, convert
+    from pixie_pipe.storage.event_table import EventTable, open_events
     from pixie_pipe.storage.hdf5 import Hdf5Writer, read_hdf5, read_hdf5_metadata
     from pixie_pipe.storage.parquet import (
         ParquetWriter,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         RecorderUseError,
         RecordingError,
     )
+    from pixie_pipe.storage.reader import EventReadError
     from pixie_pipe.storage.reading import read_events, read_raw
     from pixie_pipe.storage.run_catalogue import (
         list_runs,
@@ -57,6 +59,8 @@ __all__ = [
     "CoincidenceFile",
     "ConversionReport",
     "DataWarning",
+    "EventReadError",
+    "EventTable",
     "Hdf5Writer",
     "ModuleEntry",
     "OutputError",
@@ -89,6 +93,7 @@ __all__ = [
     "list_runs",
     "new_file",
     "next_number",
+    "open_events",
     "probe",
     "read_events",
     "read_hdf5",
@@ -106,6 +111,8 @@ _HOMES = {
     "CoincidenceFile": "coincidences",
     "ConversionReport": "conversion",
     "DataWarning": "raw",
+    "EventReadError": "reader",
+    "EventTable": "event_table",
     "Hdf5Writer": "hdf5",
     "ModuleEntry": "streams",
     "OutputError": "writer",
@@ -138,6 +145,7 @@ _HOMES = {
     "list_runs": "run_catalogue",
     "new_file": "atomic",
     "next_number": "run_catalogue",
+    "open_events": "event_table",
     "probe": "probing",
     "read_events": "reading",
     "read_hdf5": "hdf5",

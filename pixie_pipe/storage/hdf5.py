@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,8 +25,14 @@ from pixie_pipe.storage._chunks import ChunkedDataset
 from pixie_pipe.storage._hdf5_tables import read_provenance, write_provenance
 from pixie_pipe.storage.atomic import new_file
 from pixie_pipe.storage.provenance import Provenance
+from pixie_pipe.storage.time_index import TimeIndexBuilder, write_time_index
 from pixie_pipe.storage.versions import versions
-from pixie_pipe.storage.writer import OutputError, check_compression
+from pixie_pipe.storage.writer import (
+    OutputError,
+    check_compression,
+    chosen_columns,
+    only,
+)
 
 if TYPE_CHECKING:
     from pixie_pipe.storage.raw import PathLike
@@ -60,7 +66,8 @@ class Hdf5Error(PixiePipeError, ValueError):
     """An HDF5 file that holds no events of pixie_pipe, or not those asked for."""
 
 
-def _filters(compression: str) -> dict[str, Any]:
+def filters_of(compression: str) -> dict[str, Any]:
+    """Return the arguments of ``create_dataset`` for a compression."""
     if compression == "bitshuffle-lz4":
         return dict(hdf5plugin.Bitshuffle())
     if compression == "gzip":
@@ -68,7 +75,7 @@ def _filters(compression: str) -> dict[str, Any]:
     return {}
 
 
-def _compress(compression: str) -> Compress | None:
+def compressor_of(compression: str) -> Compress | None:
     """Return what does the work of the filters without the library, or None."""
     if compression == "bitshuffle-lz4":
         return chunk_compressor()
@@ -90,22 +97,33 @@ class Hdf5Writer:
         (any reader, but slow) or ``"none"``.
     force
         Replace a file that exists.
+    columns
+        Names of the columns to write; by default all of the core block and of the
+        blocks that appear.
 
     Raises
     ------
     OutputError
-        If there is no such compression.
+        If there is no such compression or column.
     OutputExistsError, OutputPathError
         On entering or leaving the context, as for `new_file`.
     """
 
     def __init__(
-        self, path: PathLike, *, compression: str | None = None, force: bool = False
+        self,
+        path: PathLike,
+        *,
+        compression: str | None = None,
+        force: bool = False,
+        columns: Iterable[str] | None = None,
     ) -> None:
         self._path = Path(path)
         self._compression = check_compression(self._path, compression, ".h5")
-        self._compress = _compress(self._compression)
+        self._compress = compressor_of(self._compression)
         self._force = force
+        self._chosen = chosen_columns(self._path, columns)
+        self._was_chosen = columns is not None
+        self._times = TimeIndexBuilder()
         self._provenance = Provenance()
         self._rows = 0
         self._samples = 0
@@ -122,6 +140,10 @@ class Hdf5Writer:
             stack.push(self._finish)
             self._events = self._file.create_group("events")
             self._rejected = self._start_rejected()
+            # What was asked for is there, whether an event has it or not.
+            for block in Block if self._was_chosen else ():
+                if self._columns_of(block):
+                    self._start_columns(block)
             self._stack = stack.pop_all()
         return self
 
@@ -149,8 +171,9 @@ class Hdf5Writer:
         OutputError
             If a column is missing.
         """
-        present = events.blocks
-        for block in (Block.CORE, *present):
+        events = only(events, self._chosen)
+        present = (Block.CORE, *events.blocks)
+        for block in present:
             self._start_columns(block, events)
         for name, dataset in self._columns.items():
             column = COLUMN[name]
@@ -162,8 +185,10 @@ class Hdf5Writer:
                 raise self._missing(column)
             else:
                 dataset.append_constant(column.absent_value, len(events))
-        if Block.TRACE in self._blocks:
+        if TRACE_OFFSETS.name in self._columns:
             self._write_traces(events, has_traces=Block.TRACE in present)
+        if "time_ps" in events.columns:
+            self._times.add(events.time_ps)
         self._rows += len(events)
         self._opened.send_to_disk()
 
@@ -207,16 +232,18 @@ class Hdf5Writer:
         """Start the datasets of a block that are not there; derived ones as needed."""
         present = () if events is None else events.columns
         for column in columns_of(block):
-            is_wanted = not column.is_derived or column.name in present
-            if is_wanted and column.name not in self._columns:
+            if column.name not in self._chosen or column.name in self._columns:
+                continue
+            if self._was_chosen or not column.is_derived or column.name in present:
                 self._columns[column.name] = self._dataset(
                     column, CHUNK_ROWS, self._rows
                 )
-        if block is Block.TRACE and block not in self._blocks:
+        is_new = block not in self._blocks
+        self._blocks.add(block)
+        if is_new and block is Block.TRACE and TRACE_OFFSETS.name in self._chosen:
             offsets = self._dataset(TRACE_OFFSETS, CHUNK_ROWS, self._rows + 1)
             samples = self._dataset(TRACE_SAMPLES, CHUNK_BYTES, 0)
             self._columns |= {TRACE_OFFSETS.name: offsets, TRACE_SAMPLES.name: samples}
-        self._blocks.add(block)
 
     def _dataset(
         self, column: Column, most_rows: int, first_row: int
@@ -228,7 +255,7 @@ class Hdf5Writer:
             column.dtype,
             width=column.width,
             chunk_rows=min(most_rows, CHUNK_BYTES // row_bytes),
-            filters=_filters(self._compression),
+            filters=filters_of(self._compression),
             attributes={"units": column.unit, "description": column.description},
             fill=column.absent_value,
             first_row=first_row,
@@ -273,6 +300,8 @@ class Hdf5Writer:
             self._start_columns(Block.CORE)
         for dataset in (*self._columns.values(), self._rejected):
             dataset.finish()
+        if "time_ps" in self._columns:
+            write_time_index(self._file, self._times.finish())
         self._file.attrs.update(
             {
                 "format": FORMAT,
@@ -338,24 +367,30 @@ def read_hdf5(
     Hdf5Error
         If the file is none of events, or has no such column.
     """
-    with _open(path) as file:
+    with open_hdf5(path) as file:
         group = file["events"]
         names = [name for name in COLUMN if name in group]
         count = len(group[names[0]])
-        wanted = names if columns is None else _wanted(path, names, columns)
+        wanted = names if columns is None else wanted_columns(path, names, columns)
         first, behind, step = (rows or slice(None)).indices(count)
         if step != 1:
             raise Hdf5Error(f"{path}: rows have a step of {step}, expected 1")
-        behind = max(first, behind)
-        ragged = TRACE_OFFSETS.name in wanted
-        found: dict[str, NDArray[Any]] = {
-            name: group[name][first:behind] for name in wanted if name not in _RAGGED
-        }
-        if ragged:
-            offsets = group[TRACE_OFFSETS.name][first : behind + 1]
-            samples = group[TRACE_SAMPLES.name][offsets[0] : offsets[-1]]
-            found[TRACE_OFFSETS.name] = offsets - offsets[0]
-            found[TRACE_SAMPLES.name] = samples
+        return read_rows(group, first, max(first, behind), wanted)
+
+
+def read_rows(
+    group: h5py.Group, first: int, behind: int, columns: Iterable[str]
+) -> Events:
+    """Read rows of some columns of ``/events``; the ragged ones come together."""
+    wanted = set(columns)
+    found: dict[str, NDArray[Any]] = {
+        name: group[name][first:behind] for name in wanted if name not in _RAGGED
+    }
+    if TRACE_OFFSETS.name in wanted:
+        offsets = group[TRACE_OFFSETS.name][first : behind + 1]
+        samples = group[TRACE_SAMPLES.name][offsets[0] : offsets[-1]]
+        found[TRACE_OFFSETS.name] = offsets - offsets[0]
+        found[TRACE_SAMPLES.name] = samples
     return Events(found)
 
 
@@ -377,7 +412,7 @@ def read_hdf5_metadata(path: PathLike) -> Hdf5Metadata:
     Hdf5Error
         If the file is none of events.
     """
-    with _open(path) as file:
+    with open_hdf5(path) as file:
         columns = tuple(name for name in COLUMN if name in file["events"])
         return Hdf5Metadata(
             events=len(file["events"][columns[0]]),
@@ -393,7 +428,14 @@ def read_hdf5_metadata(path: PathLike) -> Hdf5Metadata:
         )
 
 
-def _open(path: PathLike) -> h5py.File:
+def open_hdf5(path: PathLike) -> h5py.File:
+    """Open a file of events for reading.
+
+    Raises
+    ------
+    Hdf5Error
+        If there is none, or it is of another format or version.
+    """
     try:
         file = h5py.File(path, "r")
     except FileNotFoundError as error:
@@ -410,7 +452,16 @@ def _open(path: PathLike) -> h5py.File:
     return file
 
 
-def _wanted(path: PathLike, names: list[str], columns: Iterable[str]) -> list[str]:
+def wanted_columns(
+    path: PathLike, names: Sequence[str], columns: Iterable[str]
+) -> list[str]:
+    """Return the columns to read for those that were asked for, in their order.
+
+    Raises
+    ------
+    Hdf5Error
+        If the file has no such column.
+    """
     asked = set(columns)
     unknown = asked.difference(names)
     if unknown:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -25,31 +24,28 @@ from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.events import COLUMN, VALIDITY, Block, Column, Events
 from pixie_pipe.events.convert import TRACE, from_arrow
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
-from pixie_pipe.listmode.result import RejectReason
 from pixie_pipe.storage.atomic import new_file
-from pixie_pipe.storage.provenance import Provenance, StreamRecord
-from pixie_pipe.storage.versions import versions
-from pixie_pipe.storage.writer import OutputError, check_compression
+from pixie_pipe.storage.file_notes import FileNotes
+from pixie_pipe.storage.provenance import StreamRecord
+from pixie_pipe.storage.writer import (
+    check_compression,
+    chosen_columns,
+    filled,
+    only,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from pixie_pipe.storage.provenance import Provenance
     from pixie_pipe.storage.raw import PathLike
-
-FORMAT = "pixie_pipe events"
-FORMAT_VERSION = 1
 
 # A row group is written when so much waits. Readers skip whole row groups.
 ROW_GROUP_ROWS = 1 << 18
 ROW_GROUP_BYTES = 64 << 20
 
-# Rejections listed in the file; all are counted. The list is in the footer, which a
-# reader loads whole.
-MOST_REJECTIONS = 100_000
-
-_REJECTED_FIELDS = ("stream", "source", "word_offset", "word_count", "reason")
-
-_KEY = b"pixie_pipe"
+KEY = b"pixie_pipe"
+"""Key of the metadata of a file, a JSON text."""
 
 
 class ParquetError(PixiePipeError, ValueError):
@@ -69,29 +65,35 @@ class ParquetWriter:
         ``"zstd"`` (the default), ``"gzip"`` or ``"none"``.
     force
         Replace a file that exists.
+    columns
+        Names of the columns that the file has; by default all of the schema.
 
     Raises
     ------
     MissingExtraError
         If pyarrow is not installed.
     OutputError
-        If there is no such compression.
+        If there is no such compression or column.
     OutputExistsError, OutputPathError
         On entering or leaving the context, as for `new_file`.
     """
 
     def __init__(
-        self, path: PathLike, *, compression: str | None = None, force: bool = False
+        self,
+        path: PathLike,
+        *,
+        compression: str | None = None,
+        force: bool = False,
+        columns: Iterable[str] | None = None,
     ) -> None:
         self._path = Path(path)
         self._compression = check_compression(self._path, compression, ".parquet")
         self._force = force
         self._parquet = optional_import("pyarrow.parquet", "parquet")
-        self._template = Events.empty(Block)
+        self._chosen = chosen_columns(self._path, columns)
+        self._was_chosen = columns is not None
         self._waiting: list[Events] = []
-        self._rejected: list[tuple[int, ...]] = []
-        self._rejections = 0
-        self._provenance = Provenance()
+        self._notes = FileNotes()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -99,7 +101,7 @@ class ParquetWriter:
             self._writer = stack.enter_context(
                 self._parquet.ParquetWriter(
                     self._opened.path,
-                    self._template.to_arrow().schema,
+                    only(Events.empty(Block), self._chosen).to_arrow().schema,
                     compression=self._compression,
                 )
             )
@@ -124,18 +126,7 @@ class ParquetWriter:
         OutputError
             If a column of a block is missing.
         """
-        missing = [
-            name
-            for name, column in COLUMN.items()
-            if column.block in {Block.CORE, *events.blocks}
-            and not column.is_derived
-            and name not in events.columns
-        ]
-        if missing:
-            raise OutputError(
-                f"{self._path}: the events have no column "
-                f"{', '.join(map(repr, missing))}, expected all columns of their blocks"
-            )
+        events = filled(self._path, events, self._chosen)
         self._waiting.append(events)
         rows = sum(len(batch) for batch in self._waiting)
         size = sum(batch.nbytes for batch in self._waiting)
@@ -153,21 +144,14 @@ class ParquetWriter:
 
         The file lists the first 100 000 stretches; all are counted.
         """
-        room = MOST_REJECTIONS - len(self._rejected)
-        sources = np.broadcast_to(source, rejected.shape)
-        self._rejected += [
-            (stream, int(number), *map(int, row))
-            for number, row in zip(sources[:room], rejected[:room], strict=True)
-        ]
-        self._rejections += rejected.size
+        self._notes.reject(rejected, stream, source)
 
     def describe(self, provenance: Provenance) -> None:
         """Tell where the events come from; the last call counts."""
-        self._provenance = provenance
+        self._notes.describe(provenance)
 
     def _write_waiting(self) -> None:
-        # The template adds the blocks that these events do not have.
-        events = Events.concatenate([self._template, *self._waiting])
+        events = Events.concatenate(self._waiting)
         self._waiting = []
         self._writer.write_table(events.to_arrow(), row_group_size=max(len(events), 1))
         self._opened.send_to_disk()
@@ -182,19 +166,8 @@ class ParquetWriter:
             return
         if self._waiting:
             self._write_waiting()
-        metadata = {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": self._provenance.command,
-            "versions": versions("pyarrow"),
-            "streams": [stream.to_dict() for stream in self._provenance.streams],
-            "rejections": self._rejections,
-            "rejected_fields": list(_REJECTED_FIELDS),
-            "rejected": self._rejected,
-            "reasons": {int(reason): reason.description for reason in RejectReason},
-        }
-        self._writer.add_key_value_metadata({_KEY: json.dumps(metadata)})
+        metadata = self._notes.document("pyarrow", chosen=self._was_chosen)
+        self._writer.add_key_value_metadata({KEY: json.dumps(metadata)})
 
 
 def read_parquet(path: PathLike, *, columns: Iterable[str] | None = None) -> Events:
@@ -221,12 +194,12 @@ def read_parquet(path: PathLike, *, columns: Iterable[str] | None = None) -> Eve
     ParquetError
         If the file is none of events, or has no such column.
     """
-    with _open(path) as file:
+    with open_parquet(path) as file:
         names = file.schema_arrow.names
         if columns is None:
-            wanted = _used(file, names)
+            wanted = used_columns(file, names)
         else:
-            wanted = _wanted(path, names, columns)
+            wanted = wanted_columns(path, names, columns)
         return from_arrow(file.read(columns=wanted))
 
 
@@ -252,13 +225,22 @@ def read_parquet_metadata(path: PathLike) -> dict[str, Any]:
     ParquetError
         If the file is none of events.
     """
-    with _open(path) as file:
-        metadata: dict[str, Any] = json.loads(file.metadata.metadata[_KEY])
+    with open_parquet(path) as file:
+        metadata: dict[str, Any] = json.loads(file.metadata.metadata[KEY])
     metadata["streams"] = [StreamRecord.from_dict(item) for item in metadata["streams"]]
     return metadata
 
 
-def _open(path: PathLike) -> Any:  # noqa: ANN401 - pyarrow has no types
+def open_parquet(path: PathLike) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Open a file of events for reading.
+
+    Raises
+    ------
+    MissingExtraError
+        If pyarrow is not installed.
+    ParquetError
+        If there is none, or it holds no events.
+    """
     pyarrow = optional_import("pyarrow", "parquet")
     parquet = optional_import("pyarrow.parquet", "parquet")
     try:
@@ -268,13 +250,22 @@ def _open(path: PathLike) -> Any:  # noqa: ANN401 - pyarrow has no types
     except (OSError, pyarrow.ArrowInvalid) as error:
         raise ParquetError(f"{path}: cannot be opened as Parquet: {error}") from error
     metadata = file.metadata.metadata or {}
-    if _KEY not in metadata:
+    if KEY not in metadata:
         file.close()
         raise ParquetError(f"{path}: is a Parquet file, but holds no events")
     return file
 
 
-def _wanted(path: PathLike, names: list[str], columns: Iterable[str]) -> list[str]:
+def wanted_columns(
+    path: PathLike, names: list[str], columns: Iterable[str]
+) -> list[str]:
+    """Return what the file calls the columns that were asked for, in its order.
+
+    Raises
+    ------
+    ParquetError
+        If the file has no such column.
+    """
     ragged = (TRACE_OFFSETS.name, TRACE_SAMPLES.name)
     asked = {TRACE if name in ragged else name for name in columns}
     if TRACE in asked:
@@ -289,8 +280,13 @@ def _wanted(path: PathLike, names: list[str], columns: Iterable[str]) -> list[st
     return [name for name in names if name in asked]
 
 
-def _used(file: Any, names: list[str]) -> list[str]:  # noqa: ANN401 - pyarrow has no types
-    """Return the names of what at least one event has."""
+def used_columns(
+    file: Any,  # noqa: ANN401 - pyarrow has no types
+    names: list[str],
+) -> list[str]:
+    """Return the names of what at least one event has, or of all that was chosen."""
+    if json.loads(file.metadata.metadata[KEY]).get("chosen"):
+        return names
     blocks = _blocks_of(file, names)
 
     def is_used(name: str) -> bool:

@@ -140,8 +140,8 @@ class BuildCoincidences(Task):
                 or not abs(delay) <= _LONGEST_DELAY_NS
             ):
                 raise ParameterError(
-                    f"{self.name}.delays_ns has {delay!r} for {name}, expected a number "
-                    f"from {-_LONGEST_DELAY_NS:g} to {_LONGEST_DELAY_NS:g} ns"
+                    f"{self.name}.delays_ns has {delay!r} for {name}, expected a "
+                    f"number from {-_LONGEST_DELAY_NS:g} to {_LONGEST_DELAY_NS:g} ns"
                 )
         try:
             return define_coincidences(**values)

@@ -110,7 +110,7 @@ def test_columns(tmp_path) -> None:
 def test_rejected_words_are_listed_up_to_a_limit_and_all_counted(
     tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr("pixie_pipe.storage.parquet.MOST_REJECTIONS", 3)
+    monkeypatch.setattr("pixie_pipe.storage.file_notes.MOST_REJECTIONS", 3)
     table = np.array([(5, 2, RejectReason.CUT), (90, 1, RejectReason.MODULE)], REJECTED)
     with ParquetWriter(tmp_path / "a.parquet") as writer:
         writer.write_rejected(table, stream=1, source=np.array([2, 3]))
