@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from pixie_pipe.events.schema import COLUMN, COLUMNS, Block, Column, columns_of
+from pixie_pipe.events.schema import (
+    COLUMN,
+    COLUMNS,
+    DECODED,
+    VALIDITY,
+    Block,
+    Column,
+    columns_of,
+)
 from pixie_pipe.events.table import Events, EventsError
 
 __all__ = [
     "COLUMN",
     "COLUMNS",
+    "DECODED",
+    "VALIDITY",
     "Block",
     "Column",
     "Events",

@@ -9,13 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from pixie_pipe.events._validate import (
     RAGGED,
-    VALIDITY,
     EventsError,
     check_columns,
     check_name,
     suggestion,
 )
-from pixie_pipe.events.schema import COLUMN, TRACE_OFFSETS, Block
+from pixie_pipe.events.schema import COLUMN, TRACE_OFFSETS, VALIDITY, Block
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,6 +86,30 @@ class ColumnTable:
     """Event came after later ones had been passed on: it is out of time order."""
     trace_length: NDArray[np.uint16]
     """Trace length that the header states, in samples."""
+    trace_baseline: NDArray[np.float32]
+    """Mean of the samples before the pulse, in ADC units."""
+    trace_noise: NDArray[np.float32]
+    """Standard deviation of the samples before the pulse, in ADC units."""
+    trace_height: NDArray[np.float32]
+    """Largest sample of the trace above its baseline, in ADC units."""
+    trace_time_ns: NDArray[np.float64]
+    """Time of the pulse by a CFD in ns, from the first sample of the trace."""
+    trace_rise_ns: NDArray[np.float32]
+    """Rise time of the pulse from 10 % to 90 % of its height, in ns."""
+    trace_tau_ns: NDArray[np.float32]
+    """Decay time of the pulse, in ns."""
+    trace_pulses: NDArray[np.int16]
+    """Pulses that the fast filter finds in the trace; -1 where it was not used."""
+    trace_energy: NDArray[np.float32]
+    """Energy by the energy filter over the trace, in ADC units, not rounded."""
+    trace_charge: NDArray[np.float32]
+    """Sum of the samples above the baseline in the long window, in ADC units."""
+    trace_psd: NDArray[np.float32]
+    """Part of `trace_charge` that is behind the short window."""
+    trace_status: NDArray[np.uint8]
+    """What kept values of the trace from being computed: bits of `TraceStatus`."""
+    esum_energy: NDArray[np.float32]
+    """Energy from the energy filter sums, in ADC units, not rounded."""
     trace_offsets: NDArray[np.int64]
     """Where traces begin and end in `trace_samples`, shape (events + 1,)."""
     trace_samples: NDArray[np.uint16]

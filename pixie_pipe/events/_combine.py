@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixie_pipe.events._validate import RAGGED, VALIDITY, EventsError
-from pixie_pipe.events.schema import COLUMN, TRACE_OFFSETS, TRACE_SAMPLES, Block
+from pixie_pipe.events._validate import RAGGED, EventsError
+from pixie_pipe.events.schema import (
+    COLUMN,
+    TRACE_OFFSETS,
+    TRACE_SAMPLES,
+    VALIDITY,
+    Block,
+)
 
 if TYPE_CHECKING:
     from pixie_pipe.events.table import Events
@@ -27,7 +33,8 @@ def joined_columns(parts: Sequence[Events]) -> dict[str, NDArray[Any]]:
     -------
     dict
         Columns by name. The rows of a part without an optional block are zero
-        there, and the block's validity is False.
+        there, and the block's validity is False; those of a part without a derived
+        column have its fill.
 
     Raises
     ------
@@ -50,7 +57,11 @@ def joined_columns(parts: Sequence[Events]) -> dict[str, NDArray[Any]]:
 
 def _check_part(number: int, part: Events, names: Sequence[str]) -> None:
     for block in Block:
-        expected = [name for name in names if COLUMN[name].block == block]
+        expected = [
+            name
+            for name in names
+            if COLUMN[name].block == block and not COLUMN[name].is_derived
+        ]
         absent = [name for name in expected if name not in part.columns]
         if not absent:
             continue
@@ -70,8 +81,7 @@ def _check_part(number: int, part: Events, names: Sequence[str]) -> None:
 def _rows_of(part: Events, name: str) -> NDArray[Any]:
     if name in part.columns:
         return part[name]
-    column = COLUMN[name]
-    return np.broadcast_to(np.zeros((), column.dtype), column.shape(len(part)))
+    return COLUMN[name].absent(len(part))
 
 
 def _joined_traces(parts: Sequence[Events]) -> dict[str, NDArray[Any]]:

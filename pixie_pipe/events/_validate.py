@@ -14,21 +14,10 @@ from pixie_pipe.events.schema import (
     COLUMN,
     TRACE_OFFSETS,
     TRACE_SAMPLES,
-    Block,
     Column,
 )
 
 RAGGED = (TRACE_OFFSETS.name, TRACE_SAMPLES.name)
-
-
-# The column that tells whether an event carried the block: zero means no.
-VALIDITY = {
-    Block.ENERGY_SUMS: "esum_valid",
-    Block.QDC: "qdc_valid",
-    Block.EXTERNAL_TIME: "external_timestamp_valid",
-    Block.ORDER: "late",
-    Block.TRACE: "trace_length",
-}
 
 
 class EventsError(PixiePipeError, ValueError):

@@ -6,15 +6,22 @@ blocks are there only when the data have them, and then a flag (``esum_valid``,
 ``qdc_valid``, ``external_timestamp_valid``; for traces a ``trace_length`` of
 zero) tells for each event whether it carried the block. The block ``order`` is
 nothing but such a flag, and comes from sorting, not from a module.
+
+*Derived* columns are computed from others, after decoding. Each has a value, its
+``fill``, that stands where an event does not have it (NaN for floats), so they need no
+flag, and a table may have some derived columns of a block without the others.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 class Block(StrEnum):
@@ -26,6 +33,32 @@ class Block(StrEnum):
     EXTERNAL_TIME = "external_time"
     ORDER = "order"
     TRACE = "trace"
+    TRACE_VALUES = "trace_values"
+    SUMS_ENERGY = "sums_energy"
+
+
+DECODED: Final = (
+    Block.CORE,
+    Block.ENERGY_SUMS,
+    Block.QDC,
+    Block.EXTERNAL_TIME,
+    Block.TRACE,
+)
+"""The blocks that modules send; all others are made on the way."""
+
+VALIDITY: Final = {
+    Block.ENERGY_SUMS: "esum_valid",
+    Block.QDC: "qdc_valid",
+    Block.EXTERNAL_TIME: "external_timestamp_valid",
+    Block.ORDER: "late",
+    Block.TRACE: "trace_length",
+}
+"""The column that tells whether an event has the block: zero means no. Blocks of
+derived columns have none."""
+
+
+NOT_ANALYSED: Final = 128
+"""``trace_status`` of an event whose trace nobody has looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +79,9 @@ class Column:
         The block that the column belongs to.
     width
         Values per event: 1 for a plain column, 8 for the QDC sums.
+    fill
+        For derived columns, the value where an event does not have it. None for
+        others: there it is zero, and the block's flag tells.
     """
 
     name: str
@@ -54,6 +90,22 @@ class Column:
     description: str
     block: Block
     width: int = 1
+    fill: float | None = None
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether it is computed from others, and may be absent by itself."""
+        return self.fill is not None
+
+    @property
+    def absent_value(self) -> float:
+        """What stands where an event does not have it."""
+        return 0 if self.fill is None else self.fill
+
+    def absent(self, count: int) -> NDArray[Any]:
+        """Return the column of `count` events that do not have it, read-only."""
+        value = np.array(self.absent_value, self.dtype)
+        return np.broadcast_to(value, self.shape(count))
 
     def shape(self, count: int) -> tuple[int, ...]:
         """Shape of the column for `count` events."""
@@ -61,9 +113,15 @@ class Column:
 
 
 def _column(  # noqa: PLR0917  # rows of a table, read by position
-    block: Block, name: str, dtype: str, unit: str, description: str, width: int = 1
+    block: Block,
+    name: str,
+    dtype: str,
+    unit: str,
+    description: str,
+    width: int = 1,
+    fill: float | None = None,
 ) -> Column:
-    return Column(name, np.dtype(dtype), unit, description, block, width)
+    return Column(name, np.dtype(dtype), unit, description, block, width, fill)
 
 
 COLUMNS: tuple[Column, ...] = (
@@ -156,6 +214,102 @@ COLUMNS: tuple[Column, ...] = (
         "u2",
         "samples",
         "Trace length that the header states; an odd one has one sample fewer",
+    ),
+    _column(
+        Block.TRACE_VALUES,
+        "trace_baseline",
+        "f4",
+        "ADC units",
+        "Mean of the samples before the pulse",
+        fill=math.nan,
+    ),
+    _column(
+        Block.TRACE_VALUES,
+        "trace_noise",
+        "f4",
+        "ADC units",
+        "Standard deviation of the samples before the pulse",
+        fill=math.nan,
+    ),
+    _column(
+        Block.TRACE_VALUES,
+        "trace_height",
+        "f4",
+        "ADC units",
+        "Largest sample of the trace above its baseline",
+        fill=math.nan,
+    ),
+    _column(
+        Block.TRACE_VALUES,
+        "trace_time_ns",
+        "f8",
+        "ns",
+        "Time of the pulse by a CFD, from the first sample of the trace",
+        fill=math.nan,
+    ),
+    _column(
+        Block.TRACE_VALUES,
+        "trace_rise_ns",
+        "f4",
+        "ns",
+        "Rise time of the pulse from 10 % to 90 % of its height",
+        fill=math.nan,
+    ),
+    _column(
+        Block.TRACE_VALUES,
+        "trace_tau_ns",
+        "f4",
+        "ns",
+        "Decay time of the pulse",
+        fill=math.nan,
+    ),
+    _column(
+        Block.TRACE_VALUES,
+        "trace_pulses",
+        "i2",
+        "",
+        "Pulses that the fast filter finds in the trace; -1 where it was not used",
+        fill=-1,
+    ),
+    _column(
+        Block.TRACE_VALUES,
+        "trace_energy",
+        "f4",
+        "ADC units",
+        "Energy by the energy filter over the trace, not rounded",
+        fill=math.nan,
+    ),
+    _column(
+        Block.TRACE_VALUES,
+        "trace_charge",
+        "f4",
+        "ADC units",
+        "Sum of the samples above the baseline in the long window",
+        fill=math.nan,
+    ),
+    _column(
+        Block.TRACE_VALUES,
+        "trace_psd",
+        "f4",
+        "",
+        "Part of trace_charge that is behind the short window",
+        fill=math.nan,
+    ),
+    _column(
+        Block.TRACE_VALUES,
+        "trace_status",
+        "u1",
+        "",
+        "What kept values of the trace from being computed: bits of TraceStatus",
+        fill=NOT_ANALYSED,
+    ),
+    _column(
+        Block.SUMS_ENERGY,
+        "esum_energy",
+        "f4",
+        "ADC units",
+        "Energy from the energy filter sums, not rounded",
+        fill=math.nan,
     ),
 )
 

@@ -128,7 +128,8 @@ class Events(ColumnTable):
         Events
             All rows, with the union of the optional blocks. Rows of a part
             without a block are zero there, and the validity of the block is
-            False. A single part is returned unchanged, none gives `empty`.
+            False; those of a part without a derived column have its fill, NaN
+            for floats. A single part is returned unchanged, none gives `empty`.
 
         Raises
         ------

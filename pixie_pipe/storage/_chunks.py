@@ -31,8 +31,10 @@ class ChunkedDataset:
         Arguments of ``create_dataset`` that choose the compression.
     attributes
         Attributes of the dataset.
+    fill
+        Value of rows that are not stored.
     first_row
-        Rows of zeros that it begins with. They are not stored.
+        Rows of that value that it begins with.
     compress
         Does what the filters do with a whole chunk. By default the library does.
     """
@@ -47,6 +49,7 @@ class ChunkedDataset:
         filters: Mapping[str, Any],
         attributes: Mapping[str, Any],
         width: int = 1,
+        fill: float = 0,
         first_row: int = 0,
         compress: Compress | None = None,
     ) -> None:
@@ -57,10 +60,11 @@ class ChunkedDataset:
         self._filters = filters
         self._attributes = attributes
         self._compress = compress
+        self._fill = fill
         self._made: h5py.Dataset | None = None
         self._waiting_rows = first_row % chunk_rows
         self._written = first_row - self._waiting_rows
-        self._waiting = np.zeros((chunk_rows, *self._row_shape), dtype)
+        self._waiting = np.full((chunk_rows, *self._row_shape), fill, dtype)
 
     def append(self, values: NDArray[Any]) -> None:
         """Append rows of the dataset's type, shape (n,) or (n, width)."""
@@ -79,10 +83,10 @@ class ChunkedDataset:
             self._write_chunks(values[used:whole])
         self._keep(values[whole:])
 
-    def append_constant(self, value: int, rows: int) -> None:
+    def append_constant(self, value: float, rows: int) -> None:
         """Append rows of one value."""
-        if value == 0 and rows:
-            # Chunks that were never written read as zeros.
+        if rows and np.array_equal(value, self._fill, equal_nan=True):
+            # Chunks that were never written read as the fill.
             chunk_rows = len(self._waiting)
             skipped = 0 if self._waiting_rows else rows // chunk_rows * chunk_rows
             self._written += skipped
@@ -116,6 +120,8 @@ class ChunkedDataset:
             maxshape=(None, *self._row_shape),
             chunks=(chunk_rows, *self._row_shape),
             dtype=self._dtype,
+            # HDF5 fills with zeros by itself.
+            fillvalue=self._fill or None,
             **self._filters,
         )
         self._made.attrs.update(self._attributes)

@@ -42,6 +42,8 @@ CHUNK_BYTES = 1 << 20
 """Most bytes of a chunk: as many as h5py keeps unpacked of a dataset by default, so
 that reading row after row does not unpack a chunk again and again."""
 
+_RAGGED = (TRACE_OFFSETS.name, TRACE_SAMPLES.name)
+
 REJECTED_ROW = np.dtype(
     [
         ("stream", "u4"),
@@ -139,7 +141,8 @@ class Hdf5Writer:
         ----------
         events
             With all columns of the core block. A block that appears for the first
-            time is zero, and its validity False, in all rows before.
+            time is zero, and its validity False, in all rows before; a derived
+            column has its fill there.
 
         Raises
         ------
@@ -148,14 +151,17 @@ class Hdf5Writer:
         """
         present = events.blocks
         for block in (Block.CORE, *present):
-            if block not in self._blocks:
-                self._start_block(block)
-        for block in self._blocks:
-            for column in columns_of(block):
-                if block in present:
-                    self._columns[column.name].append(self._column(events, column))
-                else:
-                    self._columns[column.name].append_constant(0, len(events))
+            self._start_columns(block, events)
+        for name, dataset in self._columns.items():
+            column = COLUMN[name]
+            if name in _RAGGED:
+                continue
+            if name in events.columns:
+                dataset.append(events[name])
+            elif column.block in present and not column.is_derived:
+                raise self._missing(column)
+            else:
+                dataset.append_constant(column.absent_value, len(events))
         if Block.TRACE in self._blocks:
             self._write_traces(events, has_traces=Block.TRACE in present)
         self._rows += len(events)
@@ -191,22 +197,26 @@ class Hdf5Writer:
         """Tell where the events come from; the last call counts."""
         self._provenance = provenance
 
-    def _column(self, events: Events, column: Column) -> NDArray[Any]:
-        if column.name not in events.columns:
-            raise OutputError(
-                f"{self._path}: the events have no column {column.name!r}, expected "
-                f"all columns of the block {column.block.value!r}"
-            )
-        return events[column.name]
+    def _missing(self, column: Column) -> OutputError:
+        return OutputError(
+            f"{self._path}: the events have no column {column.name!r}, expected "
+            f"all columns of the block {column.block.value!r}"
+        )
 
-    def _start_block(self, block: Block) -> None:
-        self._blocks.add(block)
+    def _start_columns(self, block: Block, events: Events | None = None) -> None:
+        """Start the datasets of a block that are not there; derived ones as needed."""
+        present = () if events is None else events.columns
         for column in columns_of(block):
-            self._columns[column.name] = self._dataset(column, CHUNK_ROWS, self._rows)
-        if block is Block.TRACE:
+            is_wanted = not column.is_derived or column.name in present
+            if is_wanted and column.name not in self._columns:
+                self._columns[column.name] = self._dataset(
+                    column, CHUNK_ROWS, self._rows
+                )
+        if block is Block.TRACE and block not in self._blocks:
             offsets = self._dataset(TRACE_OFFSETS, CHUNK_ROWS, self._rows + 1)
             samples = self._dataset(TRACE_SAMPLES, CHUNK_BYTES, 0)
             self._columns |= {TRACE_OFFSETS.name: offsets, TRACE_SAMPLES.name: samples}
+        self._blocks.add(block)
 
     def _dataset(
         self, column: Column, most_rows: int, first_row: int
@@ -220,6 +230,7 @@ class Hdf5Writer:
             chunk_rows=min(most_rows, CHUNK_BYTES // row_bytes),
             filters=_filters(self._compression),
             attributes={"units": column.unit, "description": column.description},
+            fill=column.absent_value,
             first_row=first_row,
             compress=self._compress,
         )
@@ -229,7 +240,9 @@ class Hdf5Writer:
         if not has_traces:
             offsets.append_constant(self._samples, len(events))
             return
-        offsets.append(self._column(events, TRACE_OFFSETS)[1:] + self._samples)
+        if TRACE_OFFSETS.name not in events.columns:
+            raise self._missing(TRACE_OFFSETS)
+        offsets.append(events.trace_offsets[1:] + self._samples)
         self._columns[TRACE_SAMPLES.name].append(events.trace_samples)
         self._samples += len(events.trace_samples)
 
@@ -257,7 +270,7 @@ class Hdf5Writer:
         if kind is not None:
             return
         if not self._blocks:
-            self._start_block(Block.CORE)
+            self._start_columns(Block.CORE)
         for dataset in (*self._columns.values(), self._rejected):
             dataset.finish()
         self._file.attrs.update(
@@ -336,9 +349,7 @@ def read_hdf5(
         behind = max(first, behind)
         ragged = TRACE_OFFSETS.name in wanted
         found: dict[str, NDArray[Any]] = {
-            name: group[name][first:behind]
-            for name in wanted
-            if name not in (TRACE_OFFSETS.name, TRACE_SAMPLES.name)
+            name: group[name][first:behind] for name in wanted if name not in _RAGGED
         }
         if ragged:
             offsets = group[TRACE_OFFSETS.name][first : behind + 1]
@@ -407,8 +418,7 @@ def _wanted(path: PathLike, names: list[str], columns: Iterable[str]) -> list[st
             f"{path}: has no column {', '.join(map(repr, sorted(unknown)))}; columns: "
             f"{', '.join(names)}"
         )
-    ragged = {TRACE_OFFSETS.name, TRACE_SAMPLES.name}
-    if asked & ragged:
+    if asked.intersection(_RAGGED):
         # The stated length of an odd trace is not that of its samples.
-        asked |= {*ragged, "trace_length"}
+        asked |= {*_RAGGED, "trace_length"}
     return [name for name in names if name in asked]

@@ -3,8 +3,8 @@
 Parquet wants to know its columns before the first row, and a stream does not tell
 them: an optional block may appear late. So every file has the columns of all blocks,
 as `Events.to_arrow` names them; a block that the data do not have is zero, with a
-validity of False, which takes next to no space. `read_parquet` leaves out blocks that
-no event has.
+validity of False, and a derived column has its fill, which takes next to no space.
+`read_parquet` leaves out blocks and derived columns that no event has.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from pixie_pipe._extras import optional_import
 from pixie_pipe.errors import PixiePipeError
-from pixie_pipe.events import COLUMN, Block, Events
+from pixie_pipe.events import COLUMN, VALIDITY, Block, Column, Events
 from pixie_pipe.events.convert import TRACE, from_arrow
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
 from pixie_pipe.listmode.result import RejectReason
@@ -50,14 +50,6 @@ MOST_REJECTIONS = 100_000
 _REJECTED_FIELDS = ("stream", "source", "word_offset", "word_count", "reason")
 
 _KEY = b"pixie_pipe"
-
-_VALIDITY = {
-    Block.ENERGY_SUMS: "esum_valid",
-    Block.QDC: "qdc_valid",
-    Block.EXTERNAL_TIME: "external_timestamp_valid",
-    Block.ORDER: "late",
-    Block.TRACE: "trace_length",
-}
 
 
 class ParquetError(PixiePipeError, ValueError):
@@ -136,6 +128,7 @@ class ParquetWriter:
             name
             for name, column in COLUMN.items()
             if column.block in {Block.CORE, *events.blocks}
+            and not column.is_derived
             and name not in events.columns
         ]
         if missing:
@@ -213,8 +206,8 @@ def read_parquet(path: PathLike, *, columns: Iterable[str] | None = None) -> Eve
         A file that `ParquetWriter` made.
     columns
         Names of columns to read; by default all columns of the blocks that some
-        event has. ``trace_offsets`` and ``trace_samples`` come together, and with
-        ``trace_length``.
+        event has, and the derived columns that some event has. ``trace_offsets`` and
+        ``trace_samples`` come together, and with ``trace_length``.
 
     Returns
     -------
@@ -231,8 +224,7 @@ def read_parquet(path: PathLike, *, columns: Iterable[str] | None = None) -> Eve
     with _open(path) as file:
         names = file.schema_arrow.names
         if columns is None:
-            blocks = _blocks_of(file)
-            wanted = [name for name in names if _block_of(name) in blocks]
+            wanted = _used(file, names)
         else:
             wanted = _wanted(path, names, columns)
         return from_arrow(file.read(columns=wanted))
@@ -297,19 +289,39 @@ def _wanted(path: PathLike, names: list[str], columns: Iterable[str]) -> list[st
     return [name for name in names if name in asked]
 
 
-def _block_of(name: str) -> Block:
-    return Block.TRACE if name == TRACE else COLUMN[name].block
+def _used(file: Any, names: list[str]) -> list[str]:  # noqa: ANN401 - pyarrow has no types
+    """Return the names of what at least one event has."""
+    blocks = _blocks_of(file, names)
+
+    def is_used(name: str) -> bool:
+        if name == TRACE:
+            return Block.TRACE in blocks
+        column = COLUMN[name]
+        if column.is_derived:
+            return _has_values(file, column)
+        return column.block in blocks
+
+    return [name for name in names if is_used(name)]
 
 
-def _blocks_of(file: Any) -> set[Block]:  # noqa: ANN401 - pyarrow has no types
-    """Return the blocks that at least one event has."""
-    found = {Block.CORE}
-    names = set(file.schema_arrow.names)
-    for block, name in _VALIDITY.items():
-        # A file may be older than the block.
-        if name not in names:
-            continue
-        flags: pa.ChunkedArray = file.read(columns=[name]).column(name)
-        if any(np.any(chunk.to_numpy(zero_copy_only=False)) for chunk in flags.chunks):
-            found.add(block)
-    return found
+def _blocks_of(
+    file: Any,  # noqa: ANN401 - pyarrow has no types
+    names: list[str],
+) -> set[Block]:
+    """Return the blocks that at least one event has, but those of derived columns."""
+    # A file may be older than the block.
+    flags = {block: COLUMN[name] for block, name in VALIDITY.items() if name in names}
+    return {Block.CORE, *(block for block in flags if _has_values(file, flags[block]))}
+
+
+def _has_values(file: Any, column: Column) -> bool:  # noqa: ANN401 - pyarrow has no types
+    """Tell whether a column has anything but what stands for nothing."""
+    stored: pa.ChunkedArray = file.read(columns=[column.name]).column(column.name)
+    return not all(
+        np.array_equal(
+            chunk.to_numpy(zero_copy_only=False),
+            column.absent(len(chunk)),
+            equal_nan=column.dtype.kind == "f",
+        )
+        for chunk in stored.chunks
+    )

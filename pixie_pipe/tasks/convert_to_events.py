@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pixie_pipe.buffers import BufferPool
-from pixie_pipe.events.schema import COLUMN, TRACE_OFFSETS, TRACE_SAMPLES, Block
+from pixie_pipe.events.schema import COLUMN, DECODED, TRACE_OFFSETS, TRACE_SAMPLES
 from pixie_pipe.pipeline.data import Chunk, Kind, Rejected, StreamKey, Tally
 from pixie_pipe.pipeline.declarations import CORE_COLUMNS, Category, port
 from pixie_pipe.pipeline.parameters import Parameter, ParameterError, suggestion
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from pixie_pipe.events import Events
     from pixie_pipe.listmode import ChunkDecoder, Decoded
 
-# Sorting makes this one, not decoding.
-_FROM_WORDS = [name for name in COLUMN if COLUMN[name].block is not Block.ORDER]
-_BLOCKS = [block for block in Block if block is not Block.ORDER]
+_FROM_WORDS = [name for name in COLUMN if COLUMN[name].block in DECODED]
 _TRACE = ("trace_length", TRACE_OFFSETS.name, TRACE_SAMPLES.name)
 
 
@@ -127,16 +125,16 @@ def dropped_columns(keep: Iterable[str], name: str) -> tuple[str, ...]:
     """
     kept: set[str] = set()
     for item in keep:
-        if item in _BLOCKS:
+        if item in DECODED:
             kept |= {key for key in _FROM_WORDS if COLUMN[key].block == item}
         elif item in _FROM_WORDS:
             # A trace is of use with its length and offsets only.
             kept |= {*_TRACE} if item in _TRACE else {item}
         else:
-            known = [*map(str, _BLOCKS), *_FROM_WORDS]
+            known = [*map(str, DECODED), *_FROM_WORDS]
             raise ParameterError(
                 f"{name} has {item!r}, which is no block or column of decoded events"
-                f"{suggestion(item, known)} (blocks: {', '.join(_BLOCKS)})"
+                f"{suggestion(item, known)} (blocks: {', '.join(DECODED)})"
             )
     if not kept:
         raise ParameterError(f"{name} is empty, expected at least one block or column")

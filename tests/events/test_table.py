@@ -19,12 +19,13 @@ from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.events import (
     COLUMN,
     COLUMNS,
+    DECODED,
+    VALIDITY,
     Block,
     Events,
     EventsError,
     columns_of,
 )
-from pixie_pipe.events._validate import VALIDITY
 
 # --- making tables, and reading them back row by row without using Events' code
 
@@ -216,7 +217,7 @@ def test_empty_has_the_core_block_and_those_named():
     assert not events
     for name in events.columns:
         assert events[name].dtype == COLUMN[name].dtype
-    with pytest.raises(EventsError, match=r"'traces' \(did you mean 'trace'\?\)"):
+    with pytest.raises(EventsError, match=r"'traces' \(did you mean 'trace'"):
         Events.empty(["traces"])
 
 
@@ -228,13 +229,33 @@ def test_every_schema_column_is_declared_for_editors():
 def test_the_block_order_is_its_own_flag():
     assert [column.name for column in columns_of(Block.ORDER)] == ["late"]
     assert VALIDITY[Block.ORDER] == "late"
-    assert set(VALIDITY) == set(Block) - {Block.CORE}
     events = Events({"energy": [1, 2], "late": [False, True]})
     assert events.blocks == (Block.CORE, Block.ORDER)
     assert events[[1, 0]].late.tolist() == [True, False]
     assert "late" not in events.without(Block.ORDER).columns
     with pytest.raises(EventsError, match=r"'late'.*uint8"):
         events.with_columns(late=np.zeros(2, "u1"))
+
+
+def test_a_block_has_a_flag_or_only_derived_columns():
+    for block in Block:
+        derived = [column.is_derived for column in columns_of(block)]
+        if block in VALIDITY or block is Block.CORE:
+            assert not any(derived), block
+        else:
+            assert all(derived), block
+            assert block not in DECODED
+
+
+def test_what_stands_for_an_absent_value_is_of_the_type():
+    for column in COLUMNS:
+        absent = column.absent(3)
+        assert absent.dtype == column.dtype
+        assert absent.shape == column.shape(3)
+        if column.is_derived and column.dtype.kind == "f":
+            assert np.isnan(absent).all(), column.name
+        else:
+            assert (absent == column.absent_value).all()
 
 
 # --- columns as attributes
@@ -531,7 +552,9 @@ def test_concatenate_marks_blocks_that_parts_lack():
     sums = numbered(3, start=1, blocks=[Block.ENERGY_SUMS, Block.EXTERNAL_TIME])
     full = numbered(2, start=1, blocks=[Block.QDC, Block.ORDER], traces=[[5], [6, 7]])
     joined = Events.concatenate([plain, sums, full, plain])
-    assert joined.blocks == tuple(Block)
+    assert joined.blocks == tuple(
+        block for block in Block if block is Block.CORE or block in VALIDITY
+    )
     assert len(joined) == 9
     assert joined.energy.tolist() == [0, 1, 1, 2, 3, 1, 2, 0, 1]
     assert joined.esum_valid.tolist() == [False] * 2 + [True] * 3 + [False] * 4
@@ -551,6 +574,36 @@ def test_concatenate_marks_blocks_that_parts_lack():
         [],
     ]
     assert Events({name: joined[name] for name in joined.columns}).equals(joined)
+
+
+@pytest.mark.parametrize(
+    "column", [column for column in COLUMNS if column.is_derived], ids=lambda c: c.name
+)
+def test_concatenate_fills_derived_columns_that_parts_lack(column):
+    values = np.arange(3 * column.width).astype(column.dtype).reshape(column.shape(3))
+    plain, derived = numbered(2), numbered(3, start=5)
+    derived = derived.with_columns(**{column.name: values})
+    joined = Events.concatenate([plain, derived, plain])
+    assert joined.blocks == (Block.CORE, column.block)
+    assert joined.columns == derived.columns
+    expected = np.concatenate([column.absent(2), values, column.absent(2)])
+    assert joined[column.name].tobytes() == expected.tobytes()
+    backwards = joined[::-1]
+    assert backwards[column.name].tobytes() == expected[::-1].tobytes()
+    assert backwards.energy.tolist() == joined.energy.tolist()[::-1]
+
+
+def test_parts_may_have_different_derived_columns_of_a_block():
+    one, other = numbered(1), numbered(1, start=1)
+    joined = Events.concatenate(
+        [
+            one.with_columns(trace_baseline=[7.0], trace_status=[0]),
+            other.with_columns(trace_energy=[9.5]),
+        ]
+    )
+    np.testing.assert_array_equal(joined.trace_baseline, [7, np.nan])
+    np.testing.assert_array_equal(joined.trace_energy, [np.nan, 9.5])
+    assert joined.trace_status.tolist() == [0, COLUMN["trace_status"].fill]
 
 
 def test_concatenate_of_none_one_and_empty_parts():

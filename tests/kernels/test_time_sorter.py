@@ -444,6 +444,21 @@ def test_announcing_a_module_that_has_sent_events_changes_nothing():
     assert merger.watermark_ps == 4
 
 
+def test_derived_columns_follow_their_events():
+    plain = batch_of([1, 4, 9], (0, 2))
+    derived = batch_of(
+        [2, 5, 3], (0, 3), trace_energy=[7.0, 8.0, 9.0], trace_pulses=[1, 2, 3]
+    )
+    merger = sorter(0)
+    merger.add_module((0, 3))
+    merger.add(plain, stream=0)
+    found = merger.add(derived, stream=1)
+    assert found is not None
+    assert times_of(found) == [1, 2, 3, 4]
+    np.testing.assert_array_equal(found.trace_energy, [np.nan, 7, 9, np.nan])
+    assert found.trace_pulses.tolist() == [-1, 1, 3, -1]
+
+
 def test_blocks_and_traces_follow_their_events():
     plain = batch_of([1, 4, 9], (0, 2))
     traced = batch_of(

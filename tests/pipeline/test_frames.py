@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixie_pipe.events import Events
+from pixie_pipe.events import COLUMNS, Events
 from pixie_pipe.listmode.result import REJECTED
 from pixie_pipe.pipeline.data import (
     Chunk,
@@ -112,6 +112,12 @@ def test_every_kind_arrives_as_it_was_sent(kind, what, data):
     arrived = passed_on(datum)
     assert same(arrived, datum)
     assert not any(array.flags.writeable for array in arrays_in(arrived))
+
+
+def test_derived_columns_arrive_as_they_were_sent():
+    derived = {column.name: column.absent(3) for column in COLUMNS if column.is_derived}
+    events = EVENTS.with_columns(**derived)
+    assert same(passed_on(events), events)
 
 
 def test_every_kind_is_tested():

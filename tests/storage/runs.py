@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pixie_pipe.events import COLUMNS
 from pixie_pipe.listmode import Layout, encode
 from pixie_pipe.testing.generators import random_events
 
@@ -35,6 +36,18 @@ def some_events(
 def with_late(events: Events) -> Events:
     """Mark every third event as out of time order."""
     return events.with_columns(late=np.arange(len(events)) % 3 == 1)
+
+
+def with_derived(events: Events, first: int = 0, behind: int | None = None) -> Events:
+    """Give events all derived columns; rows outside `first:behind` have no values."""
+    columns = {}
+    for column in COLUMNS:
+        if column.is_derived:
+            values = column.absent(len(events)).copy()
+            some = values[first:behind]
+            some[:] = np.arange(some.size).reshape(some.shape) % 100
+            columns[column.name] = values
+    return events.with_columns(**columns)
 
 
 def raw_bytes(events: Events, layout: Layout = LAYOUT) -> bytes:

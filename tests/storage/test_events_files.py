@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixie_pipe.events import Block, Events
+from pixie_pipe.events import COLUMN, VALIDITY, Block, Events
 from pixie_pipe.listmode import decode
 from pixie_pipe.storage import (
     Hdf5Writer,
@@ -26,6 +26,7 @@ from pixie_pipe.storage import (
     read_hdf5,
     read_parquet,
 )
+from tests.storage.runs import with_derived
 from tests.support.raw_files import LAYOUT, late_blocks, words_of
 
 FORMATS = [
@@ -38,27 +39,25 @@ FORMATS = [
 
 ALL = decode(late_blocks(), LAYOUT).events
 ALL = ALL.with_columns(late=np.arange(len(ALL)) % 120 == 100)
+ALL = with_derived(ALL, 210, 420)
 
 
 def batches(events: Events, edges: list[int]) -> list[Events]:
-    """Cut events, and leave out of each batch the blocks that none of it has."""
+    """Cut events, and leave out of each batch what none of it has."""
     edges = [0, *sorted(edges), len(events)]
     parts = []
     for first, behind in itertools.pairwise(edges):
-        words = events[first:behind]
-        absent = [
-            block
-            for block, name in (
-                (Block.ENERGY_SUMS, "esum_valid"),
-                (Block.QDC, "qdc_valid"),
-                (Block.EXTERNAL_TIME, "external_timestamp_valid"),
-                (Block.ORDER, "late"),
-                (Block.TRACE, "trace_length"),
-            )
-            if not words[name].any()
-        ]
-        parts.append(words.without(*absent))
+        batch = events[first:behind]
+        absent = [block for block, name in VALIDITY.items() if not batch[name].any()]
+        derived = [name for name in batch.columns if COLUMN[name].is_derived]
+        empty = [name for name in derived if not has_values(batch, name)]
+        parts.append(batch.without(*absent, *empty))
     return parts
+
+
+def has_values(events: Events, name: str) -> bool:
+    absent = COLUMN[name].absent(len(events))
+    return events[name].tobytes() != absent.tobytes()
 
 
 @pytest.mark.parametrize(("writer", "read", "name", "compression"), FORMATS)

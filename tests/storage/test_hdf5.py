@@ -17,7 +17,7 @@ from pixie_pipe.listmode.result import REJECTED, RejectReason
 from pixie_pipe.storage import Hdf5Writer, OutputError, read_hdf5, read_hdf5_metadata
 from pixie_pipe.storage._bitshuffle import chunk_compressor
 from pixie_pipe.storage.hdf5 import CHUNK_ROWS, Hdf5Error
-from tests.storage.runs import MIXED, some_events, with_late, written
+from tests.storage.runs import MIXED, some_events, with_derived, with_late, written
 
 COMPRESSIONS = ["bitshuffle-lz4", "gzip", "none"]
 
@@ -31,7 +31,7 @@ def stored(path: Path, *batches: Events, compression: str | None = None) -> Path
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_round_trip_of_all_blocks(tmp_path, compression) -> None:
-    events = with_late(some_events(3000, **MIXED))
+    events = with_derived(with_late(some_events(3000, **MIXED)))
     path = stored(tmp_path / "a.h5", events[:1000], events[1000:])
     again = stored(tmp_path / "b.h5", events, compression=compression)
     assert set(events.blocks) == set(Block)
@@ -80,6 +80,24 @@ def test_events_are_not_late_where_nothing_says_so(tmp_path) -> None:
     path = stored(tmp_path / "a.h5", events, with_late(events), events)
     expected = [False] * 30 + [i % 3 == 1 for i in range(30)] + [False] * 30
     assert read_hdf5(path).late.tolist() == expected
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_derived_columns_have_their_fill_where_batches_lack_them(
+    tmp_path, compression
+) -> None:
+    bare = some_events(CHUNK_ROWS + 9, seed=2)
+    full = with_derived(bare[:50])
+    few = bare[:20].with_columns(trace_energy=np.arange(20, dtype="f4"))
+    batches = [bare, few, full, bare[:7], few, bare]
+    path = stored(tmp_path / "a.h5", *batches, compression=compression)
+    assert read_hdf5(path).equals(Events.concatenate(batches))
+    only_few = stored(tmp_path / "b.h5", bare, few, compression=compression)
+    assert read_hdf5(only_few).columns == few.columns
+    with h5py.File(only_few) as file:
+        assert np.isnan(file["events/trace_energy"][: len(bare)]).all()
+        assert np.isnan(file["events/trace_energy"].fillvalue)
+        assert file["events/energy"].fillvalue == 0
 
 
 def test_no_events(tmp_path) -> None:

@@ -16,7 +16,7 @@ from pixie_pipe.storage import (
     read_parquet_metadata,
 )
 from pixie_pipe.storage.parquet import ParquetError
-from tests.storage.runs import MIXED, some_events, with_late, written
+from tests.storage.runs import MIXED, some_events, with_derived, with_late, written
 
 pq = pytest.importorskip("pyarrow.parquet")
 
@@ -30,7 +30,7 @@ def stored(path: Path, *batches: Events, compression: str | None = None) -> Path
 
 @pytest.mark.parametrize("compression", ["zstd", "gzip", "none"])
 def test_round_trip_of_all_blocks(tmp_path, compression) -> None:
-    events = with_late(some_events(2000, **MIXED))
+    events = with_derived(with_late(some_events(2000, **MIXED)))
     path = stored(
         tmp_path / "a.parquet", events[:700], events[700:], compression=compression
     )
@@ -43,6 +43,23 @@ def test_blocks_that_no_event_has_are_left_out(tmp_path) -> None:
     assert found.equals(events)
     assert "qdc" not in found.columns
     assert "late" not in found.columns
+
+
+def test_derived_columns_have_their_fill_where_batches_lack_them(tmp_path) -> None:
+    bare = some_events(30)
+    few = bare.with_columns(trace_energy=np.arange(30, dtype="f4"))
+    batches = [bare, few, with_derived(bare, 5, 8), bare]
+    found = read_parquet(stored(tmp_path / "a.parquet", *batches))
+    assert found.equals(Events.concatenate(batches))
+    few_found = read_parquet(stored(tmp_path / "b.parquet", bare, few))
+    assert few_found.columns == few.columns
+    assert np.isnan(few_found.trace_energy[:30]).all()
+
+
+def test_derived_columns_without_a_value_are_left_out(tmp_path) -> None:
+    events = some_events(30)
+    found = read_parquet(stored(tmp_path / "a.parquet", with_derived(events, 0, 0)))
+    assert found.equals(events)
 
 
 def test_events_are_not_late_where_nothing_says_so(tmp_path) -> None:
