@@ -84,6 +84,10 @@ class ColumnTable:
     """External timestamp, in ticks of the external clock."""
     late: NDArray[np.bool_]
     """Event came after later ones had been passed on: it is out of time order."""
+    coincidence: NDArray[np.int64]
+    """Number of the event's coincidence in the run, from 1; 0 if it is in none."""
+    coincidence_reference: NDArray[np.bool_]
+    """Times in the event's coincidence count from this event."""
     trace_length: NDArray[np.uint16]
     """Trace length that the header states, in samples."""
     trace_baseline: NDArray[np.float32]
@@ -110,6 +114,8 @@ class ColumnTable:
     """What kept values of the trace from being computed: bits of `TraceStatus`."""
     esum_energy: NDArray[np.float32]
     """Energy from the energy filter sums, in ADC units, not rounded."""
+    energy_kev: NDArray[np.float32]
+    """Calibrated energy in keV; NaN where the channel has no calibration."""
     trace_offsets: NDArray[np.int64]
     """Where traces begin and end in `trace_samples`, shape (events + 1,)."""
     trace_samples: NDArray[np.uint16]

@@ -5,7 +5,9 @@ A column belongs to a *block*. The ``core`` block is in every event; the other
 blocks are there only when the data have them, and then a flag (``esum_valid``,
 ``qdc_valid``, ``external_timestamp_valid``; for traces a ``trace_length`` of
 zero) tells for each event whether it carried the block. The block ``order`` is
-nothing but such a flag, and comes from sorting, not from a module.
+nothing but such a flag, and comes from sorting, not from a module; the block
+``coincidence`` comes from building coincidences, and there a number of zero means
+that an event is in none.
 
 *Derived* columns are computed from others, after decoding. Each has a value, its
 ``fill``, that stands where an event does not have it (NaN for floats), so they need no
@@ -32,9 +34,11 @@ class Block(StrEnum):
     QDC = "qdc"
     EXTERNAL_TIME = "external_time"
     ORDER = "order"
+    COINCIDENCE = "coincidence"
     TRACE = "trace"
     TRACE_VALUES = "trace_values"
     SUMS_ENERGY = "sums_energy"
+    CALIBRATION = "calibration"
 
 
 DECODED: Final = (
@@ -51,6 +55,7 @@ VALIDITY: Final = {
     Block.QDC: "qdc_valid",
     Block.EXTERNAL_TIME: "external_timestamp_valid",
     Block.ORDER: "late",
+    Block.COINCIDENCE: "coincidence",
     Block.TRACE: "trace_length",
 }
 """The column that tells whether an event has the block: zero means no. Blocks of
@@ -209,6 +214,20 @@ COLUMNS: tuple[Column, ...] = (
         "Event came after later ones had been passed on: it is out of time order",
     ),
     _column(
+        Block.COINCIDENCE,
+        "coincidence",
+        "i8",
+        "",
+        "Number of the event's coincidence in the run, from 1; 0 if it is in none",
+    ),
+    _column(
+        Block.COINCIDENCE,
+        "coincidence_reference",
+        "?",
+        "",
+        "Times in the event's coincidence count from this event",
+    ),
+    _column(
         Block.TRACE,
         "trace_length",
         "u2",
@@ -309,6 +328,14 @@ COLUMNS: tuple[Column, ...] = (
         "f4",
         "ADC units",
         "Energy from the energy filter sums, not rounded",
+        fill=math.nan,
+    ),
+    _column(
+        Block.CALIBRATION,
+        "energy_kev",
+        "f4",
+        "keV",
+        "Calibrated energy; NaN where the channel has no calibration",
         fill=math.nan,
     ),
 )

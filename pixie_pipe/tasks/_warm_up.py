@@ -16,7 +16,7 @@ from pixie_pipe.buffers import BufferPool
 from pixie_pipe.events import Events
 from pixie_pipe.kernels._merging import Part, find_moves, moved
 from pixie_pipe.kernels.bitshuffle import compress, most_compressed_bytes
-from pixie_pipe.kernels.histogram import ChannelHistograms
+from pixie_pipe.kernels.histogram import note_counts
 from pixie_pipe.kernels.time_order import time_order
 from pixie_pipe.kernels.time_shift import shift_timestamps
 from pixie_pipe.kernels.time_sorter import TimeSorter
@@ -27,6 +27,7 @@ from pixie_pipe.listmode import (
     encode,
     event_positions,
 )
+from pixie_pipe.spectra import Spectra
 
 if TYPE_CHECKING:
     from pixie_pipe.listmode import Cut
@@ -50,7 +51,7 @@ def warm_up() -> None:
         for each in (batch, arrived, arrived[1:]):
             _sort(each)
     _merge(events)
-    ChannelHistograms(1).fill(arrived)
+    _fill(arrived)
     _order()
     compress(
         events.energy, np.zeros(most_compressed_bytes(events.energy.nbytes), np.uint8)
@@ -112,6 +113,25 @@ def _merge(events: Events) -> None:
             for delay in (0, later)
         ]
         moved(parts, find_moves(parts))
+
+
+def _fill(events: Events) -> None:
+    """Fill histograms of all kinds."""
+    events = events.with_columns(coincidence=np.ones(len(events), np.int64))
+    pair = ["c0-s02-ch00", "c0-s03-ch00"]
+    spectra = Spectra(
+        [
+            {"kind": "spectrum"},
+            {"kind": "rate"},
+            {"kind": "time_difference", "channels": pair},
+            {"kind": "matrix"},
+        ]
+    )
+    spectra.fill(events)
+    spectra.finish()
+    # What LastingArray uses beside, with memory that can be written to.
+    counts, places = np.zeros(1, np.int64), np.zeros(1, np.int64)
+    note_counts(counts, places, places.copy())
 
 
 def _order() -> None:

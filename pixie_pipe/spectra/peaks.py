@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pixie_pipe.scanning.errors import ChoiceError
+from pixie_pipe.spectra.errors import SpectraError
 
 _FWHM_OF_SIGMA: Final = 2 * math.sqrt(2 * math.log(2))
 
@@ -73,13 +73,13 @@ def check_bins(bins: tuple[int, int], size: int | None = None) -> tuple[int, int
 
     Raises
     ------
-    ChoiceError
+    SpectraError
         If it is empty, or not within a spectrum of `size` bins.
     """
     first, last = bins
     if not 0 <= first < last or (size is not None and last > size):
         within = "" if size is None else f" within the {size} bins of the spectrum"
-        raise ChoiceError(
+        raise SpectraError(
             f"the range of bins is {first}:{last}, expected FIRST:END with 0 <= FIRST "
             f"< END{within}"
         )
@@ -105,7 +105,7 @@ def measure_peak(counts: NDArray[Any], bins: tuple[int, int] | None = None) -> P
 
     Raises
     ------
-    ChoiceError
+    SpectraError
         If the range is not within the spectrum.
     """
     if bins is None:
@@ -247,7 +247,7 @@ def find_peaks(
 
     Raises
     ------
-    ChoiceError
+    SpectraError
         If the range is not within the spectrum.
     """
     first, last = check_bins(bins or (0, counts.size), counts.size)
