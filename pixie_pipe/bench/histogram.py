@@ -40,10 +40,11 @@ def measure(settings: Settings) -> Section:
     return Section(
         "Filling histograms",
         f"Energy spectra of {len(_channels(events))} channels with {_BINS} bins, "
-        f"filled with batches of {_BATCH} header-only events. A task that may be replaced has "
-        "them in memory that outlives it, with a checkpoint after each batch. numpy: "
-        "`np.bincount` of the energies of each channel. boost-histogram: `fill` of a "
-        "histogram with an axis of channels. The memcpy is that of the four columns.",
+        f"filled with batches of {_BATCH} header-only events. Lasting memory outlives "
+        "the process: a task that may be replaced has it, with a checkpoint after each "
+        "batch. numpy: `np.bincount` of the energies of each channel. boost-histogram: "
+        "`fill` of a histogram with an axis of channels. The memcpy is that of the four "
+        "columns.",
         (Table("spectra", rows),),
     )
 

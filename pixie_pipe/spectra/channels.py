@@ -1,4 +1,7 @@
-"""Names of channels: ``c0-s02-ch03`` is channel 3 in slot 2 of crate 0."""
+"""Names of channels: ``c0-s02-ch03`` is channel 3 in slot 2 of crate 0.
+
+``0/2/3`` is the same, shorter to write.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from typing import Final
 
 from pixie_pipe.spectra.errors import SpectraError
 
-_NAME: Final = re.compile(r"c(\d{1,3})-s(\d{1,3})(?:-ch(\d{1,3}))?")
+_NAME: Final = re.compile(
+    r"c(\d{1,3})-s(\d{1,3})(?:-ch(\d{1,3}))?|(\d{1,3})/(\d{1,3})(?:/(\d{1,3}))?"
+)
 
 
 def channel_name(crate: int, slot: int, channel: int) -> str:

@@ -257,16 +257,34 @@ def find_peaks(
     for place, sigma in _candidates(values, significance):
         if any(abs(place - other) < 3 * max(sigma, wide) for other, wide in taken):
             continue
-        taken.append((place, sigma))
-        reach = round(4 * sigma) + 2
-        peak = measure_peak(
-            values, (max(place - reach, 0), min(place + reach + 1, values.size))
-        )
-        if peak.is_there:
+        peak = measure_peak(values, _around(place, sigma, values.size, taken))
+        if not peak.is_there:
+            taken.append((place, sigma))
+            continue
+        # The clearest answer may be that to several peaks together: what is taken is
+        # only the one that was measured.
+        own = peak.width / _FWHM_OF_SIGMA
+        if all(abs(peak.position - other) >= 3 * wide for other, wide in taken):
             found.append(_moved(peak, first))
+        taken.append((peak.position, own))
         if len(found) == most:
             break
     return found
+
+
+def _around(
+    place: int, sigma: float, size: int, taken: list[tuple[float, float]]
+) -> tuple[int, int]:
+    """Return the range in which a peak is measured: half way to others, at most."""
+    reach = round(4 * sigma) + 2
+    low, high = max(place - reach, 0), min(place + reach + 1, size)
+    for other, _ in taken:
+        middle = round((place + other) / 2)
+        if other < place:
+            low = max(low, middle)
+        else:
+            high = min(high, middle)
+    return low, max(high, low + 1)
 
 
 def _moved(peak: Peak, by: int) -> Peak:

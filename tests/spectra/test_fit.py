@@ -91,7 +91,9 @@ def test_what_is_found_is_fitted():
     edges = np.arange(2049) - 0.5
     lines = [(5000.0, 400.0, 6.0), (8000.0, 1200.0, 9.0), (3000.0, 1250.0, 9.0)]
     counts = rng.poisson(expected(edges, lines, 20.0, 5.0))
-    groups = group_peaks(find_peaks(counts))
+    found = find_peaks(counts)
+    groups = group_peaks(found)
+    assert len(found) == 3
     assert [len(group) for group in groups] == [1, 2]
     fitted = [peak for group in groups for peak in fit_peaks(counts, group).peaks]
     for peak, line in zip(fitted, sorted(lines, key=lambda one: one[1]), strict=True):
