@@ -73,7 +73,7 @@ def mca(
         Print rates and peaks as one JSON document.
     """
     from pixie_pipe.scanning import parse_bins, take_spectra
-    from pixie_pipe.scanning.peaks import check_bins
+    from pixie_pipe.scanning.values import chosen_bins
 
     check_outputs(outputs, _DATA, force=force)
     with choices_as_usage():
@@ -83,7 +83,7 @@ def mca(
                 digitizer, seconds, **(which or ChannelOptions()).chosen()
             )
         if chosen is not None:
-            check_bins(chosen, spectra.counts.shape[1])
+            chosen_bins(chosen, spectra.counts.shape[1])
     found = [
         spectra.peaks(row, bins=chosen, most=peaks) if peaks else []
         for row in range(len(spectra.targets))

@@ -114,6 +114,8 @@ class ColumnTable:
     """What kept values of the trace from being computed: bits of `TraceStatus`."""
     esum_energy: NDArray[np.float32]
     """Energy from the energy filter sums, in ADC units, not rounded."""
+    energy_kev: NDArray[np.float32]
+    """Calibrated energy in keV; NaN where the channel has no calibration."""
     trace_offsets: NDArray[np.int64]
     """Where traces begin and end in `trace_samples`, shape (events + 1,)."""
     trace_samples: NDArray[np.uint16]

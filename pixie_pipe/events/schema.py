@@ -38,6 +38,7 @@ class Block(StrEnum):
     TRACE = "trace"
     TRACE_VALUES = "trace_values"
     SUMS_ENERGY = "sums_energy"
+    CALIBRATION = "calibration"
 
 
 DECODED: Final = (
@@ -327,6 +328,14 @@ COLUMNS: tuple[Column, ...] = (
         "f4",
         "ADC units",
         "Energy from the energy filter sums, not rounded",
+        fill=math.nan,
+    ),
+    _column(
+        Block.CALIBRATION,
+        "energy_kev",
+        "f4",
+        "keV",
+        "Calibrated energy; NaN where the channel has no calibration",
         fill=math.nan,
     ),
 )

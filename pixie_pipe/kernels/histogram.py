@@ -1,293 +1,349 @@
-"""Energy spectra of all channels, filled batch after batch."""
+"""Which bins of histograms events add to, and adding them.
+
+A histogram is an array of whole numbers with bins for what is below and above its
+range, laid out as boost-histogram lays out its storage. One kernel finds the places of
+the bins, another one adds: between the two, a caller may note what was there before.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Iterable
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixie_pipe._jit import jit
-from pixie_pipe.errors import PixiePipeError
-from pixie_pipe.events import Events, EventsError
 
-MOST_BINS = 1 << 16
-"""An energy has 16 bits."""
+Channel: TypeAlias = tuple[int, int, int]
+"""Crate, slot and channel."""
 
-_NEEDED = ("crate", "slot", "channel", "energy")
+_MODULES = 1 << 16
 _CHANNELS = 256
-_FIRST_ROWS = 16
+_UNWANTED = -1
 
 
-class HistogramError(PixiePipeError, ValueError):
-    """Histograms of which something does not fit: a parameter, a part, stored data."""
-
-
-class ChannelHistograms:
-    """One energy spectrum for each channel that has sent an event.
+class ChannelRows:
+    """Numbers channels in the order in which their first events come.
 
     Parameters
     ----------
-    bins
-        Number of bins of each spectrum, from 1 to 65536.
-    shift
-        A bin is ``2**shift`` ADC units wide: event by event, the bin is
-        ``energy >> shift``. From 0 to 15.
+    wanted
+        Tells whether a channel gets a number; by default all do.
 
-    Raises
-    ------
-    HistogramError
-        If a parameter is out of range.
-
-    Examples
-    --------
-    >>> histograms = ChannelHistograms(4, shift=1)
-    >>> histograms.fill(
-    ...     Events(
-    ...         {
-    ...             "crate": [0] * 3,
-    ...             "slot": [2] * 3,
-    ...             "channel": [5] * 3,
-    ...             "energy": [1, 6, 9],
-    ...         }
-    ...     )
-    ... )
-    >>> histograms.channels
-    [(0, 2, 5)]
-    >>> histograms.counts
-    array([[1, 0, 0, 1]])
-    >>> histograms.overflow
-    array([1])
+    Attributes
+    ----------
+    channels
+        The channels that have a row, by its number.
     """
 
-    def __init__(self, bins: int = 1 << 15, *, shift: int = 0) -> None:
-        for name, value, least, most in (
-            ("bins", bins, 1, MOST_BINS),
-            ("shift", shift, 0, 15),
-        ):
-            if not least <= value <= most:
-                raise HistogramError(
-                    f"{name} is {value}, expected a whole number from {least} to {most}"
-                )
-        self._shift = shift
-        self._channels: list[tuple[int, int, int]] = []
-        # Row of each module in _rows plus one, by ``crate << 8 | slot``; 0 if it has
-        # sent nothing. In _rows, the same for the channels of a module.
-        self._module_rows = np.zeros(1 << 16, np.int32)
-        self._rows = np.zeros((0, _CHANNELS), np.int32)
-        self._counts = np.zeros((0, bins), np.int64)
-        self._overflow = np.zeros(0, np.int64)
+    def __init__(self, wanted: Iterable[tuple[int, ...]] | None = None) -> None:
+        self._wanted = None if wanted is None else frozenset(wanted)
+        self.channels: list[Channel] = []
+        # Row of each module in `rows`, by ``crate << 8 | slot``; 0 if it has sent
+        # nothing. In `rows`, the row of each channel plus one; 0 if it is not known.
+        self.module_rows = np.zeros(_MODULES, np.int32)
+        self.rows = np.zeros((1, _CHANNELS), np.int32)
 
-    @property
-    def bins(self) -> int:
-        """Number of bins of each spectrum."""
-        return self._counts.shape[1]
+    def add(self, channel: Channel) -> bool:
+        """Take up a channel; tell whether it has a row."""
+        module = channel[0] << 8 | channel[1]
+        if not self.module_rows[module]:
+            self.module_rows[module] = len(self.rows)
+            self.rows = np.concatenate([self.rows, np.zeros((1, _CHANNELS), np.int32)])
+        rows = self.rows[self.module_rows[module]]
+        if not rows[channel[2]]:
+            if self._is_wanted(channel):
+                self.channels.append(channel)
+                rows[channel[2]] = len(self.channels)
+            else:
+                rows[channel[2]] = _UNWANTED
+        return int(rows[channel[2]]) > 0
 
-    @property
-    def shift(self) -> int:
-        """A bin is ``2**shift`` ADC units wide."""
-        return self._shift
-
-    @property
-    def channels(self) -> list[tuple[int, int, int]]:
-        """Crate, slot and channel of each spectrum, in the order of first events."""
-        return list(self._channels)
-
-    @property
-    def counts(self) -> NDArray[np.int64]:
-        """Events in each bin, shape (channels, bins): a view, until a new channel."""
-        return self._counts[: len(self._channels)]
-
-    @property
-    def overflow(self) -> NDArray[np.int64]:
-        """Events beyond the last bin, shape (channels,): a view like `counts`."""
-        return self._overflow[: len(self._channels)]
-
-    def fill(self, events: Events) -> None:
-        """Add events to the spectra.
-
-        Parameters
-        ----------
-        events
-            With the columns ``crate``, ``slot``, ``channel`` and ``energy``.
-
-        Raises
-        ------
-        EventsError
-            If one of these columns is missing.
-        """
-        missing = [name for name in _NEEDED if name not in events.columns]
-        if missing:
-            raise EventsError(
-                f"events without {', '.join(missing)} cannot be put into histograms; "
-                f"columns: {', '.join(events.columns) or 'none'}"
-            )
-        crate, slot, channel = events.crate, events.slot, events.channel
-        done = 0
-        while True:
-            done = _fill(
-                crate,
-                slot,
-                channel,
-                events.energy,
-                done,
-                self._module_rows,
-                self._rows,
-                self._counts,
-                self._overflow,
-                self._shift,
-            )
-            if done == len(events):
-                return
-            self._row(int(crate[done]), int(slot[done]), int(channel[done]))
-
-    def merge(self, other: ChannelHistograms) -> None:
-        """Add the counts of other histograms to these.
-
-        Parameters
-        ----------
-        other
-            Histograms with the same bins, of any channels.
-
-        Raises
-        ------
-        HistogramError
-            If the bins are not the same.
-        """
-        if (other.bins, other.shift) != (self.bins, self.shift):
-            raise HistogramError(
-                f"cannot merge: the other histograms have {other.bins} bins and shift "
-                f"{other.shift}, expected {self.bins} and {self.shift}"
-            )
-        rows = [self._row(*channel) for channel in other.channels]
-        self._counts[rows] += other.counts
-        self._overflow[rows] += other.overflow
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all that is needed to make these histograms again.
-
-        Returns
-        -------
-        dict
-            ``shift``, an int, and copies as arrays: ``channels`` (u1, shape
-            (channels, 3)), ``counts`` (i8, shape (channels, bins)) and
-            ``overflow`` (i8, shape (channels,)).
-        """
-        return {
-            "shift": self._shift,
-            "channels": np.array(self._channels, np.uint8).reshape(-1, 3),
-            "counts": self.counts.copy(),
-            "overflow": self.overflow.copy(),
-        }
-
-    @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> Self:
-        """Make histograms of what `to_dict` returned.
-
-        Parameters
-        ----------
-        stored
-            The dict, or one with the same values, read from a file perhaps.
-
-        Returns
-        -------
-        ChannelHistograms
-            The same histograms, with memory of their own.
-
-        Raises
-        ------
-        HistogramError
-            If a key is missing, or an array has a wrong type or shape.
-        """
-        missing = {"shift", "channels", "counts", "overflow"}.difference(stored)
-        if missing:
-            raise HistogramError(
-                f"stored histograms have no {', '.join(sorted(missing))}; expected "
-                f"what to_dict() returns"
-            )
-        channels, counts, overflow = (
-            np.asarray(stored[name]) for name in ("channels", "counts", "overflow")
-        )
-        expected = {
-            "channels": (channels, (len(overflow), 3)),
-            "counts": (counts, (len(overflow), *counts.shape[-1:])),
-            "overflow": (overflow, (len(overflow),)),
-        }
-        for name, (array, shape) in expected.items():
-            if array.shape != shape or array.dtype.kind not in "iu":
-                raise HistogramError(
-                    f"stored {name} have shape {array.shape} and type {array.dtype}, "
-                    f"expected integers of shape {shape}"
-                )
-        histograms = cls(counts.shape[1], shift=int(stored["shift"]))
-        rows = [histograms._row(*map(int, channel)) for channel in channels]
-        if len(set(rows)) != len(rows):
-            raise HistogramError("stored channels have one twice, expected each once")
-        histograms.counts[:] = counts
-        histograms.overflow[:] = overflow
-        return histograms
-
-    def _row(self, crate: int, slot: int, channel: int) -> int:
-        """Return the row of a channel, a new one if need be."""
-        module = crate << 8 | slot
-        if not self._module_rows[module]:
-            self._rows = np.concatenate(
-                [self._rows, np.zeros((1, _CHANNELS), np.int32)]
-            )
-            self._module_rows[module] = len(self._rows)
-        rows = self._rows[self._module_rows[module] - 1]
-        if not rows[channel]:
-            self._channels.append((crate, slot, channel))
-            rows[channel] = len(self._channels)
-            self._make_room()
-        return int(rows[channel]) - 1
-
-    def _make_room(self) -> None:
-        had = len(self._counts)
-        if len(self._channels) > had:
-            # Twice as much each time: on average, every row is copied once.
-            room = max(_FIRST_ROWS, 2 * had)
-            counts, overflow = (
-                np.zeros((room, self.bins), np.int64),
-                np.zeros(room, np.int64),
-            )
-            counts[:had], overflow[:had] = self._counts, self._overflow
-            self._counts, self._overflow = counts, overflow
+    def _is_wanted(self, channel: Channel) -> bool:
+        wanted = self._wanted
+        # A crate and a slot stand for all channels of a module.
+        return wanted is None or channel in wanted or channel[:2] in wanted
 
 
 @jit
-def _fill(
+def place_in_rows(
     crate: NDArray[np.uint8],
     slot: NDArray[np.uint8],
     channel: NDArray[np.uint8],
-    energy: NDArray[np.uint16],
+    values: NDArray[Any],
+    gate: NDArray[np.bool_],
     start: int,
     module_rows: NDArray[np.int32],
     rows: NDArray[np.int32],
-    counts: NDArray[np.int64],
-    overflow: NDArray[np.int64],
+    low: float,
+    span: float,
+    bins: int,
     shift: int,
-) -> int:
-    """Add the events from `start` on.
+    places: NDArray[np.int64],
+    filled: int,
+) -> tuple[int, int]:
+    """Find the bin of each event in the row of its channel, from an event on.
+
+    Parameters
+    ----------
+    crate, slot, channel, values
+        Columns, shape (events,). `values` are u2, or f8.
+    gate
+        Which events are meant, shape (events,); empty: all.
+    start
+        The first event.
+    module_rows, rows
+        Of a `ChannelRows`.
+    low, span, bins
+        The axis: `bins` bins from `low` to `low` + `span`.
+    shift
+        Bins are ``2**shift`` wide: whole numbers are shifted. -1: they are not.
+    places, filled
+        Where the places are put, and how many are there already. A row has `bins` + 2
+        of them, first that for values below the range, last that for values above it
+        and for NaN.
 
     Returns
     -------
-    int
-        The first event that was not added: the number of events, or one whose
-        module or channel has no row. The caller makes one and calls again.
+    tuple
+        The first event that was not looked at, of a channel that is new, or the number
+        of events; and how many places there are now.
     """
-    bins = counts.shape[1]
-    for i in range(start, energy.size):
+    width = bins + 2
+    first = np.int64(low)
+    for i in range(start, crate.size):
+        if gate.size and not gate[i]:
+            continue
         module = np.int64(crate[i]) << 8 | np.int64(slot[i])
-        module_row = np.int64(module_rows[module]) - 1
-        if module_row < 0:
-            return i
-        row = np.int64(rows[module_row, channel[i]]) - 1
-        if row < 0:
-            return i
-        k = np.int64(energy[i]) >> shift
-        if k < bins:
-            counts[row, k] += 1
+        row = np.int64(rows[module_rows[module], channel[i]])
+        if row <= 0:
+            if row == 0:
+                return i, filled
+            continue
+        if shift >= 0:
+            k = (np.int64(values[i]) - first) >> shift
+            k = min(max(k, np.int64(-1)), np.int64(bins))
         else:
-            overflow[row] += 1
-    return energy.size
+            k = _bin(np.float64(values[i]), low, span, bins)
+        places[filled] = (row - 1) * width + k + 1
+        filled += 1
+    return crate.size, filled
+
+
+@jit
+def place_all(
+    crate: NDArray[np.uint8],
+    slot: NDArray[np.uint8],
+    channel: NDArray[np.uint8],
+    values: NDArray[np.uint16],
+    module_rows: NDArray[np.int32],
+    rows: NDArray[np.int32],
+    low: float,
+    bins: int,
+    shift: int,
+    places: NDArray[np.int64],
+) -> bool:
+    """Find the bin of each event where all channels have rows.
+
+    Without a branch for each event this takes half the time of `place_in_rows`.
+
+    Parameters
+    ----------
+    crate, slot, channel, values, module_rows, rows, low, bins, shift, places
+        As for `place_in_rows`; values are whole numbers, and shifted.
+
+    Returns
+    -------
+    bool
+        Whether all have. If not, `places` are of no use.
+    """
+    width = np.int64(bins + 2)
+    first = np.int64(low)
+    least = np.int32(0)
+    for i in range(crate.size):
+        # Without a sign: numba would look whether it is counted from the end.
+        module = np.uintp(crate[i]) << np.uintp(8) | np.uintp(slot[i])
+        row = rows[np.uintp(module_rows[module]), np.uintp(channel[i])] - np.int32(1)
+        least = min(least, row)
+        k = (np.int64(values[i]) - first) >> shift
+        k = min(max(k, np.int64(-1)), np.int64(bins))
+        places[i] = row * width + k + np.int64(1)
+    return bool(least >= 0)
+
+
+@jit
+def _bin(value: float, low: float, span: float, bins: int) -> int:
+    """Return the bin of a value as boost-histogram does, to the last digit."""
+    z = (value - low) / span
+    if z < 1.0:
+        if z >= 0.0:
+            return int(z * bins)
+        return -1
+    return bins
+
+
+@jit
+def bins_of(
+    values: NDArray[np.float64],
+    low: float,
+    span: float,
+    bins: int,
+    found: NDArray[np.int64],
+) -> None:
+    """Find bins on one axis: 0 is below the range, ``bins + 1`` above it, or NaN."""
+    for i in range(values.size):
+        found[i] = _bin(values[i], low, span, bins) + 1
+
+
+@jit
+def add_counts(counts: NDArray[np.int64], places: NDArray[np.int64]) -> None:
+    """Add one to each of these places, shape (n,), of a flat array."""
+    for i in range(places.size):
+        counts[places[i]] += 1
+
+
+@jit
+def note_counts(
+    counts: NDArray[np.int64], places: NDArray[np.int64], before: NDArray[np.int64]
+) -> None:
+    """Note what is at these places, shape (n,), of a flat array."""
+    for i in range(places.size):
+        before[i] = counts[places[i]]
+
+
+@jit
+def restore_counts(
+    counts: NDArray[np.int64], places: NDArray[np.int64], before: NDArray[np.int64]
+) -> None:
+    """Put back what `note_counts` noted, also if a place was noted several times."""
+    for i in range(places.size - 1, -1, -1):
+        counts[places[i]] = before[i]
+
+
+@jit
+def times_of_channels(
+    crate: NDArray[np.uint8],
+    slot: NDArray[np.uint8],
+    channel: NDArray[np.uint8],
+    time_ps: NDArray[np.int64],
+    gate: NDArray[np.bool_],
+    wanted: NDArray[np.uint8],
+    state: NDArray[np.int64],
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+) -> tuple[int, int]:
+    """Find the times of the events of two channels.
+
+    Parameters
+    ----------
+    crate, slot, channel, time_ps, gate
+        Columns, and which events are meant, as for `place_in_rows`.
+    wanted
+        Crate, slot and channel of both, shape (2, 3).
+    state
+        The latest time of any event so far, and how many events were left out because
+        they came behind a later one; shape (2,).
+    first, second
+        Where their times are put, each shape (events,).
+
+    Returns
+    -------
+    tuple
+        How many times there are of each.
+    """
+    in_first = in_second = 0
+    latest = state[0]
+    for i in range(channel.size):
+        is_late = time_ps[i] < latest
+        if not is_late:
+            latest = time_ps[i]
+        if gate.size and not gate[i]:
+            continue
+        for k in range(2):
+            if (
+                channel[i] == wanted[k, 2]
+                and slot[i] == wanted[k, 1]
+                and crate[i] == wanted[k, 0]
+            ):
+                if is_late:
+                    state[1] += 1
+                elif k == 0:
+                    first[in_first] = time_ps[i]
+                    in_first += 1
+                else:
+                    second[in_second] = time_ps[i]
+                    in_second += 1
+    state[0] = latest
+    return in_first, in_second
+
+
+@jit
+def place_pairs(
+    numbers: NDArray[np.int64],
+    x: NDArray[np.int64],
+    y: NDArray[np.int64],
+    height: int,
+    members: NDArray[np.int64],
+    state: NDArray[np.int64],
+    start: int,
+    places: NDArray[np.int64],
+    filled: int,
+) -> tuple[int, int]:
+    """Find the bins of all pairs of different events of the same coincidence.
+
+    The events come coincidence after coincidence; of one that is not complete, what is
+    needed stays in `members` and `state` for the next call.
+
+    Parameters
+    ----------
+    numbers
+        Number of the coincidence of each event, shape (events,); 0: of none.
+    x, y
+        Bin of each event on the two axes; -1: it is not on this axis.
+    height
+        Number of bins on the axis `y`: the place of a pair is ``x * height + y``.
+    members
+        Bins of the events of the last coincidence, shape (most, 2).
+    state
+        Its number, how many `members` it has, and how many events were left out: of
+        earlier coincidences, or beyond the most; shape (3,).
+    start
+        The first event.
+    places, filled
+        Where the places are put, and how many are there already. There must be room
+        for two of each member.
+
+    Returns
+    -------
+    tuple
+        The first event that there was no room for, or their number; and how many
+        places there are now.
+    """
+    for i in range(start, numbers.size):
+        number = numbers[i]
+        if number <= 0 or (x[i] < 0 and y[i] < 0):
+            continue
+        if number < state[0]:
+            state[2] += 1
+            continue
+        if number > state[0]:
+            state[0] = number
+            state[1] = 0
+        count = state[1]
+        if count == members.shape[0]:
+            state[2] += 1
+            continue
+        if filled + 2 * count > places.size:
+            return i, filled
+        for k in range(count):
+            if members[k, 0] >= 0 and y[i] >= 0:
+                places[filled] = members[k, 0] * height + y[i]
+                filled += 1
+            if x[i] >= 0 and members[k, 1] >= 0:
+                places[filled] = x[i] * height + members[k, 1]
+                filled += 1
+        members[count, 0] = x[i]
+        members[count, 1] = y[i]
+        state[1] = count + 1
+    return numbers.size, filled

@@ -39,6 +39,7 @@ class TaskContract:
     origin: Origin | None
     run_number: int
     run_directory: str
+    state_path: str
     is_live: bool
     is_start: bool
     is_final: bool

@@ -138,6 +138,7 @@ class TaskProcess(TaskWork, ForkServerProcess):
         """Begin a run: reset what belongs to one, and call `do_start`."""
         self.run_number = start.run
         self.run_directory = start.directory
+        self.state_path = start.checkpoint
         self.is_live = start.live
         self.statistics = {}
         self.ledger = {}

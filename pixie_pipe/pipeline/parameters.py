@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -53,6 +53,8 @@ class Parameter:
         All allowed values, if they are few.
     items
         Type of the items of a list.
+    check_value
+        Raises a `ParameterError` for a value of the right type that makes no sense.
     """
 
     default: Any
@@ -63,6 +65,7 @@ class Parameter:
     max: float | None = None
     choices: tuple[Any, ...] = ()
     items: _AnyType | None = None
+    check_value: Callable[[Any], None] | None = None
 
     def __post_init__(self) -> None:
         if self.type is _NO_TYPE:
@@ -94,6 +97,8 @@ class Parameter:
             raise ParameterError(
                 f"is {_text(value)}{self._in_unit}, expected {self.range}"
             )
+        if self.check_value is not None:
+            self.check_value(value)
         return value
 
     def _typed(self, value: Any) -> Any:  # noqa: ANN401 - any value may be given

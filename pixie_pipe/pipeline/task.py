@@ -72,6 +72,9 @@ class Task(TaskProcess):
         Where the datum came from that is being worked on, or None.
     incomplete
         Why the data of this run are not complete; empty while they are.
+    state_path
+        Where names of files can begin that outlive the process, for one that is
+        started in its place; "" if none would be. See `serialize`.
     run_number, run_directory, is_live
         Number of the run in this session, its directory ("" if it has none), and
         whether the data are taken now.
@@ -111,6 +114,7 @@ class Task(TaskProcess):
         self.origin: Origin | None = None
         self.run_number = 0
         self.run_directory = ""
+        self.state_path = ""
         self.is_live = False
         self.is_start = False
         self.is_final = False

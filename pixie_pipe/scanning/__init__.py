@@ -23,7 +23,6 @@ from pixie_pipe.scanning.errors import (
 )
 from pixie_pipe.scanning.filter_curves import filter_curves
 from pixie_pipe.scanning.measures import MEASURES, Measure
-from pixie_pipe.scanning.peaks import Peak, find_peaks, measure_peak
 from pixie_pipe.scanning.rates import RateHistory, Rates, watch_rates
 from pixie_pipe.scanning.result import ScanResult, load_scan
 from pixie_pipe.scanning.runs import Pace
@@ -39,6 +38,7 @@ from pixie_pipe.scanning.statistics import (
 from pixie_pipe.scanning.targets import Target, choose_targets
 from pixie_pipe.scanning.traces import Traces, take_traces
 from pixie_pipe.scanning.values import parse_bins, parse_numbers, parse_values
+from pixie_pipe.spectra.peaks import Peak, find_peaks, measure_peak
 
 __all__ = [
     "MEASURES",

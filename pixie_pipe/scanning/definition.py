@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from pixie_pipe.scanning.errors import ChoiceError
 from pixie_pipe.scanning.measures import Need, find_measure
-from pixie_pipe.scanning.peaks import check_bins
 from pixie_pipe.scanning.runs import check_seconds
+from pixie_pipe.scanning.values import chosen_bins
 
 MOST_POINTS: Final = 100_000
 """More points than these would take days."""
@@ -94,7 +94,7 @@ class Scan:
                 f"the settling time is {self.settle_s} s, expected 0 or more"
             )
         if self.bins is not None:
-            check_bins(self.bins)
+            chosen_bins(self.bins)
         if len(self) > MOST_POINTS:
             raise ChoiceError(
                 f"the scan has {len(self)} points, expected at most {MOST_POINTS}"

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixie_pipe.scanning.errors import ChoiceError
-from pixie_pipe.scanning.peaks import NO_PEAK, Peak, check_bins, measure_peak
 from pixie_pipe.scanning.signals import robust_noise
+from pixie_pipe.scanning.values import chosen_bins
+from pixie_pipe.spectra.peaks import NO_PEAK, Peak, measure_peak
 
 if TYPE_CHECKING:
     from pixie_pipe.scanning.statistics import ModuleRates
@@ -64,7 +65,8 @@ class Observation:
         if self.spectrum is None:
             return NO_PEAK
         if self._peak is None:
-            self._peak = measure_peak(self.spectrum, self.bins)
+            bins = self.bins and chosen_bins(self.bins, self.spectrum.size)
+            self._peak = measure_peak(self.spectrum, bins)
         return self._peak
 
 
@@ -151,7 +153,7 @@ def _resolution(seen: Observation) -> Value:
 def _range_counts(seen: Observation) -> Value:
     if seen.spectrum is None:
         return UNKNOWN
-    first, last = check_bins(seen.bins or (0, seen.spectrum.size), seen.spectrum.size)
+    first, last = chosen_bins(seen.bins or (0, seen.spectrum.size), seen.spectrum.size)
     counts = int(seen.spectrum[first:last].sum(dtype=np.int64))
     return float(counts), math.sqrt(max(counts, 1))
 

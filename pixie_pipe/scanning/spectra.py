@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from pixie_pipe._units import format_count
 from pixie_pipe.scanning.errors import ChoiceError
-from pixie_pipe.scanning.peaks import Peak, find_peaks
 from pixie_pipe.scanning.runs import REAL_TIME, Pace, check_seconds, histogram_run
 from pixie_pipe.scanning.statistics import (
     ModuleRates,
@@ -26,6 +25,8 @@ from pixie_pipe.scanning.targets import (
     choose_targets,
     spectra_of,
 )
+from pixie_pipe.scanning.values import chosen_bins
+from pixie_pipe.spectra.peaks import Peak, find_peaks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,7 +81,9 @@ class Spectra:
         ChoiceError
             If the range is not within the spectrum.
         """
-        return find_peaks(self.counts[channel], bins=bins, most=most)
+        counts = self.counts[channel]
+        chosen = None if bins is None else chosen_bins(bins, counts.size)
+        return find_peaks(counts, bins=chosen, most=most)
 
     def plot(
         self,

@@ -105,11 +105,26 @@ def parse_bins(text: str) -> tuple[int, int]:
     ChoiceError
         If it is something else, or empty.
     """
-    from pixie_pipe.scanning.peaks import check_bins
-
     first, _, last = text.partition(":")
     if not first.strip().isdecimal() or not last.strip().isdecimal():
         raise ChoiceError(
             f"{text!r} is no range of bins, expected FIRST:END such as 1000:2000"
         )
-    return check_bins((int(first), int(last)))
+    return chosen_bins((int(first), int(last)))
+
+
+def chosen_bins(bins: tuple[int, int], size: int | None = None) -> tuple[int, int]:
+    """Return a range of bins: the first one, and the one behind the last.
+
+    Raises
+    ------
+    ChoiceError
+        If it is empty, or not within a spectrum of `size` bins.
+    """
+    from pixie_pipe.spectra.errors import SpectraError
+    from pixie_pipe.spectra.peaks import check_bins
+
+    try:
+        return check_bins(bins, size)
+    except SpectraError as error:
+        raise ChoiceError(str(error)) from error

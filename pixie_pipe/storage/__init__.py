@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         RunRecordError,
     )
     from pixie_pipe.storage.run_summary import RunQuery, RunSummary
+    from pixie_pipe.storage.spectra_file import read_spectra, write_spectra
     from pixie_pipe.storage.streams import (
         ModuleEntry,
         Stream,
@@ -102,8 +103,10 @@ __all__ = [
     "read_parquet_metadata",
     "read_pieces",
     "read_raw",
+    "read_spectra",
     "repair",
     "run_directories",
+    "write_spectra",
 ]
 
 # Loaded when they are first used: h5py and the decoder take long to import.
@@ -154,8 +157,10 @@ _HOMES = {
     "read_parquet_metadata": "parquet",
     "read_pieces": "raw",
     "read_raw": "reading",
+    "read_spectra": "spectra_file",
     "repair": "run_catalogue",
     "run_directories": "run_catalogue",
+    "write_spectra": "spectra_file",
 }
 
 

@@ -244,6 +244,7 @@ class Hdf5Writer:
             offsets = self._dataset(TRACE_OFFSETS, CHUNK_ROWS, self._rows + 1)
             samples = self._dataset(TRACE_SAMPLES, CHUNK_BYTES, 0)
             self._columns |= {TRACE_OFFSETS.name: offsets, TRACE_SAMPLES.name: samples}
+        self._blocks.add(block)
 
     def _dataset(
         self, column: Column, most_rows: int, first_row: int

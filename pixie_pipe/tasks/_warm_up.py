@@ -19,7 +19,7 @@ from pixie_pipe.kernels.bitshuffle import compress, most_compressed_bytes
 from pixie_pipe.kernels.channel_table import ChannelRange
 from pixie_pipe.kernels.coincidence_definition import CoincidenceDefinition, Mode
 from pixie_pipe.kernels.coincidences import CoincidenceBuilder
-from pixie_pipe.kernels.histogram import ChannelHistograms
+from pixie_pipe.kernels.histogram import note_counts
 from pixie_pipe.kernels.time_order import time_order
 from pixie_pipe.kernels.time_shift import shift_timestamps
 from pixie_pipe.kernels.time_sorter import TimeSorter
@@ -30,6 +30,7 @@ from pixie_pipe.listmode import (
     encode,
     event_positions,
 )
+from pixie_pipe.spectra import Spectra
 
 if TYPE_CHECKING:
     from pixie_pipe.listmode import Cut
@@ -53,9 +54,9 @@ def warm_up() -> None:
         for each in (batch, arrived, arrived[1:]):
             _sort(each)
     _merge(events)
-    ChannelHistograms(1).fill(arrived)
     for each in (events, arrived):
         _build_coincidences(each)
+    _fill(arrived)
     _order()
     compress(
         events.energy, np.zeros(most_compressed_bytes(events.energy.nbytes), np.uint8)
@@ -131,6 +132,25 @@ def _build_coincidences(batch: Events) -> None:
         builder = CoincidenceBuilder(definition)
         builder.add(batch)
         builder.finish()
+
+
+def _fill(events: Events) -> None:
+    """Fill histograms of all kinds."""
+    events = events.with_columns(coincidence=np.ones(len(events), np.int64))
+    pair = ["c0-s02-ch00", "c0-s03-ch00"]
+    spectra = Spectra(
+        [
+            {"kind": "spectrum"},
+            {"kind": "rate"},
+            {"kind": "time_difference", "channels": pair},
+            {"kind": "matrix"},
+        ]
+    )
+    spectra.fill(events)
+    spectra.finish()
+    # What LastingArray uses beside, with memory that can be written to.
+    counts, places = np.zeros(1, np.int64), np.zeros(1, np.int64)
+    note_counts(counts, places, places.copy())
 
 
 def _order() -> None:

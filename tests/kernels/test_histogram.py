@@ -1,172 +1,172 @@
-"""Histograms of channels are what np.bincount counts."""
+"""Places of bins are those of boost-histogram; what is added is counted."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections import defaultdict
 
+import boost_histogram as bh
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixie_pipe.errors import PixiePipeError
-from pixie_pipe.events import Events, EventsError
-from pixie_pipe.kernels.histogram import ChannelHistograms, HistogramError
+from pixie_pipe._jit import read_only
+from pixie_pipe.kernels.histogram import (
+    ChannelRows,
+    add_counts,
+    bins_of,
+    note_counts,
+    place_all,
+    place_in_rows,
+    place_pairs,
+    restore_counts,
+)
 
 few = st.tuples(st.integers(0, 1), st.integers(2, 4), st.integers(0, 3))
 identifiers = st.one_of(few, st.tuples(*[st.integers(0, 255)] * 3))
-rows = st.lists(st.tuples(identifiers, st.integers(0, 65535)), max_size=60)
-bins_and_shift = st.tuples(st.sampled_from([1, 100, 4096, 65536]), st.integers(0, 15))
+rows = st.lists(st.tuples(identifiers, st.integers(0, 65535)), max_size=40)
+NONE = read_only(np.zeros(0, np.bool_))
 
 
-def events_of(items: list[tuple[tuple[int, int, int], int]]) -> Events:
+def columns(items):
     numbers = np.array([item[0] for item in items], np.uint8).reshape(-1, 3)
-    return Events(
-        {
-            "crate": numbers[:, 0],
-            "slot": numbers[:, 1],
-            "channel": numbers[:, 2],
-            "energy": np.array([item[1] for item in items], np.uint16),
-        }
-    )
+    parts = [read_only(np.ascontiguousarray(numbers[:, k])) for k in range(3)]
+    return [*parts, read_only(np.array([item[1] for item in items], np.uint16))]
 
 
-def assert_counts(histograms: ChannelHistograms, items: Any) -> None:
-    assert histograms.channels == list(dict.fromkeys(item[0] for item in items))
-    for row, channel in enumerate(histograms.channels):
-        energies = np.array([item[1] for item in items if item[0] == channel])
-        counts = np.bincount(energies >> histograms.shift, minlength=65536)
-        assert histograms.counts[row].tolist() == counts[: histograms.bins].tolist()
-        assert histograms.overflow[row] == counts[histograms.bins :].sum()
-    shape = (len(histograms.channels), histograms.bins)
-    assert histograms.counts.shape == shape
-    assert histograms.overflow.shape == shape[:1]
+def located(items, table, low, bins, shift, gate=NONE):
+    """Return the places of all events, with new rows where they are needed."""
+    crate, slot, channel, values = columns(items)
+    places = np.empty(len(items), np.int64)
+    done = filled = 0
+    while True:
+        done, filled = place_in_rows(
+            crate, slot, channel, values, gate, done, table.module_rows, table.rows,
+            low, float(bins << shift), bins, shift, places, filled,
+        )  # fmt: skip
+        if done == len(items):
+            return places[:filled].tolist()
+        table.add(items[done][0])
 
 
-@given(st.lists(rows, max_size=4), bins_and_shift)
-def test_batches_are_counted(batches, how):
-    histograms = ChannelHistograms(how[0], shift=how[1])
+@given(
+    rows,
+    st.integers(0, 40_000),
+    st.sampled_from([1, 100, 4096]),
+    st.integers(0, 15),
+    st.sampled_from([None, [(0, 2, 1), (1, 3)], []]),
+    st.booleans(),
+)
+def test_places_in_rows(items, low, bins, shift, wanted, gated):
+    gate = np.array([item[1] % 3 > 0 for item in items], np.bool_) if gated else NONE
+    table = ChannelRows(wanted)
+    found = located(items, table, float(low), bins, shift, read_only(gate))
+    expected, known = [], []
+    for number, (channel, value) in enumerate(items):
+        meant = wanted is None or channel in wanted or channel[:2] in wanted
+        if not meant or (gate.size and not gate[number]):
+            continue
+        if channel not in known:
+            known.append(channel)
+        k = min(max((value - low) // 2**shift, -1), bins)
+        expected.append(known.index(channel) * (bins + 2) + k + 1)
+    assert found == expected
+    assert table.channels == known
+    if wanted is None and not gated:
+        places = np.empty(len(items), np.int64)
+        ready = (table.module_rows, table.rows, float(low), bins, shift, places)
+        assert place_all(*columns(items), *ready)
+        assert places.tolist() == expected
+
+
+def test_place_all_refuses_channels_without_a_row():
+    table = ChannelRows([(0, 2, 1)])
+    table.add((0, 2, 1))
+    table.add((0, 2, 2))
+    for channel, is_known in [
+        ((0, 2, 1), True),
+        ((0, 2, 2), False),
+        ((9, 9, 9), False),
+    ]:
+        items = [((0, 2, 1), 5), (channel, 5)]
+        ready = (table.module_rows, table.rows, 0.0, 8, 0, np.empty(2, np.int64))
+        assert place_all(*columns(items), *ready) is is_known
+
+
+axis_values = st.floats(-3e3, 3e3) | st.sampled_from([np.nan, np.inf, -np.inf, 0.1])
+
+
+@given(
+    st.lists(axis_values, max_size=20),
+    st.floats(-1e3, 1e3),
+    st.floats(0.01, 2e3),
+    st.integers(1, 500),
+)
+def test_bins_are_those_of_boost_histogram(values, low, span, bins):
+    high = low + span
+    axis = bh.axis.Regular(bins, low, high)
+    # The edges belong to the bins above them.
+    values = np.array([*values, *axis.edges[:3], low, high])
+    found = np.empty(values.size, np.int64)
+    bins_of(values, low, high - low, bins, found)
+    histogram = bh.Histogram(axis, storage=bh.storage.Int64()).fill(values)
+    counted = np.bincount(found, minlength=bins + 2)
+    assert counted.tolist() == histogram.view(flow=True).tolist()
+
+
+@given(st.lists(st.lists(st.integers(0, 20), max_size=30), max_size=5))
+def test_adding_is_undone_from_the_notes(batches):
+    counts = np.arange(21, dtype=np.int64)
+    expected = counts + np.bincount([k for b in batches for k in b], minlength=21)
+    places = np.array([k for b in batches for k in b], np.int64)
+    before = np.empty_like(places)
+    first = 0
     for batch in batches:
-        histograms.fill(events_of(batch))
-    assert_counts(histograms, [item for batch in batches for item in batch])
+        part = slice(first, first := first + len(batch))
+        note_counts(counts, places[part], before[part])
+        add_counts(counts, places[part])
+    assert counts.tolist() == expected.tolist()
+    restore_counts(counts, places, before)
+    assert counts.tolist() == list(range(21))
 
 
-@given(rows, rows, bins_and_shift)
-def test_merging_adds(one, other, how):
-    histograms, more = (ChannelHistograms(how[0], shift=how[1]) for _ in range(2))
-    histograms.fill(events_of(one))
-    more.fill(events_of(other))
-    histograms.merge(more)
-    assert_counts(histograms, one + other)
-    assert_counts(more, other)
-
-
-@given(rows, rows, bins_and_shift)
-def test_histograms_are_stored_and_filled_again(one, other, how):
-    histograms = ChannelHistograms(how[0], shift=how[1])
-    histograms.fill(events_of(one))
-    stored = histograms.to_dict()
-    assert {type(value) for value in stored.values()} == {int, np.ndarray}
-    again = ChannelHistograms.from_dict(stored)
-    again.fill(events_of(other))
-    assert (again.bins, again.shift) == how
-    assert_counts(again, one + other)
-    assert_counts(histograms, one)
-    assert stored["counts"].sum() + stored["overflow"].sum() == len(one)
-
-
-def test_many_channels_and_many_events():
-    rng = np.random.default_rng(1)
-    count = 50_000
-    items = list(
-        zip(
-            zip(
-                [0] * count,
-                rng.integers(2, 15, count).tolist(),
-                rng.integers(0, 16, count).tolist(),
-                strict=True,
-            ),
-            rng.integers(0, 65536, count).tolist(),
-            strict=True,
-        )
-    )
-    histograms = ChannelHistograms(shift=2)
-    histograms.fill(events_of(items))
-    assert histograms.bins == 32768
-    assert len(histograms.channels) == 13 * 16
-    assert histograms.counts.sum() == count
-    assert_counts(histograms, items)
-
-
-def test_counts_are_views_that_go_on():
-    histograms = ChannelHistograms(10)
-    batch = events_of([((0, 2, 1), 3)])
-    histograms.fill(batch)
-    counts = histograms.counts
-    histograms.fill(batch)
-    assert counts.tolist() == [[0, 0, 0, 2, 0, 0, 0, 0, 0, 0]]
-    histograms.channels.clear()
-    assert histograms.channels == [(0, 2, 1)]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"bins": 0}, "bins is 0, expected a whole number from 1 to 65536"),
-        ({"bins": 65537}, "bins is 65537"),
-        ({"shift": -1}, "shift is -1, expected a whole number from 0 to 15"),
-        ({"shift": 16}, "shift is 16"),
-    ],
+HEIGHT = 7
+members = st.tuples(
+    st.integers(0, 6), st.integers(-1, HEIGHT - 1), st.integers(-1, HEIGHT - 1)
 )
-def test_parameters_out_of_range(arguments, words):
-    with pytest.raises(HistogramError, match=words):
-        ChannelHistograms(**arguments)
-    assert issubclass(HistogramError, PixiePipeError)
-    assert issubclass(HistogramError, ValueError)
 
 
-def test_columns_that_are_missing():
-    events = events_of([((0, 2, 1), 3)]).without("slot", "energy")
-    with pytest.raises(EventsError, match="without slot, energy cannot"):
-        ChannelHistograms().fill(events)
-    with pytest.raises(EventsError, match="columns: none"):
-        ChannelHistograms().fill(Events({}))
+def paired(numbers, x, y, most):
+    """Return how often each place comes, and how many events were left out."""
+    groups, found, left_out, latest = defaultdict(list), defaultdict(int), 0, 0
+    for number, a, b in zip(numbers, x, y, strict=True):
+        if number == 0 or (a < 0 and b < 0):
+            continue
+        if number < latest or len(groups[number]) == most:
+            left_out += 1
+            continue
+        latest = number
+        for c, d in groups[number]:
+            for one, other in ((a, d), (c, b)):
+                if one >= 0 and other >= 0:
+                    found[one * HEIGHT + other] += 1
+        groups[number].append((a, b))
+    return dict(found), left_out
 
 
-@pytest.mark.parametrize("other", [{"bins": 8}, {"shift": 1}])
-def test_other_bins_cannot_be_merged(other):
-    histograms = ChannelHistograms(16, shift=0)
-    with pytest.raises(HistogramError, match="expected 16 and 0"):
-        histograms.merge(ChannelHistograms(**{"bins": 16, "shift": 0} | other))
-
-
-@pytest.mark.parametrize(
-    ("changed", "words"),
-    [
-        ({"channels": np.zeros((1, 2), "u1")}, r"channels have shape \(1, 2\)"),
-        ({"channels": np.zeros((2, 3), "u1")}, r"expected integers of shape \(1, 3\)"),
-        ({"counts": np.zeros(16, "i8")}, r"counts have shape \(16,\)"),
-        ({"counts": np.zeros((2, 16), "i8")}, r"counts have shape \(2, 16\)"),
-        ({"counts": np.zeros((1, 16))}, "counts .* type float64"),
-        ({"overflow": np.zeros((1, 1), "i8")}, r"overflow have shape \(1, 1\)"),
-        ({"shift": 16}, "shift is 16"),
-        (
-            {
-                "channels": np.zeros((2, 3), "u1"),
-                "counts": np.zeros((2, 16), "i8"),
-                "overflow": np.zeros(2, "i8"),
-            },
-            "channels have one twice",
-        ),
-    ],
-)
-def test_stored_data_that_do_not_fit(changed, words):
-    histograms = ChannelHistograms(16)
-    histograms.fill(events_of([((0, 2, 1), 3)]))
-    with pytest.raises(HistogramError, match=words):
-        ChannelHistograms.from_dict(histograms.to_dict() | changed)
-
-
-def test_stored_data_that_are_incomplete():
-    with pytest.raises(HistogramError, match="have no channels, overflow, shift"):
-        ChannelHistograms.from_dict({"counts": np.zeros((0, 16), "i8")})
+@pytest.mark.parametrize("most", [2, 5])
+@given(st.lists(members, max_size=40), st.lists(st.integers(1, 40), max_size=4))
+def test_pairs_of_coincidences(most, events, cuts):
+    numbers, x, y = np.array(events, np.int64).reshape(-1, 3).T.copy()
+    store, state = np.zeros((most, 2), np.int64), np.zeros(3, np.int64)
+    places = np.empty(2 * most, np.int64)
+    found: dict[int, int] = defaultdict(int)
+    ends = sorted({min(cut, len(events)) for cut in cuts} | {len(events)})
+    for first, last in zip([0, *ends], ends, strict=False):
+        start = 0
+        part = [np.ascontiguousarray(one[first:last]) for one in (numbers, x, y)]
+        while start < last - first:
+            start, filled = place_pairs(*part, HEIGHT, store, state, start, places, 0)
+            for place in places[:filled].tolist():
+                found[place] += 1
+    assert (dict(found), state[2]) == paired(numbers, x, y, most)

@@ -47,7 +47,12 @@ def make_chain(
     pipeline.create_task(source, frame_kb=16, **parameters)
     for name in CHAIN:
         pipeline.create_task(name, **small.get(name, {}))
-    pipeline.create_task("FillHistograms", after="SortEvents", snapshot_s=0.1)
+    pipeline.create_task(
+        "FillHistograms",
+        after="SortEvents",
+        snapshot_s=0.1,
+        histograms=[{"kind": "spectrum", "name": "energy"}, {"kind": "rate"}],
+    )
     pipeline.create_task("Brake", **brake)
     line = [source, *CHAIN]
     for producer, consumer in [*itertools.pairwise(line), ("SortEvents", "Brake")]:

@@ -3,64 +3,74 @@ from __future__ import annotations
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pixie_pipe.kernels.histogram import ChannelHistograms
-from pixie_pipe.tasks._histogram_state import pack_state, unpack_state
+from pixie_pipe.pipeline import ParameterError
+from pixie_pipe.storage import read_spectra
 from pixie_pipe.tasks.fill_histograms import FillHistograms
+from tests.spectra.test_spectra import ALL_KINDS, assert_same, filled, random_events
 from tests.storage.runs import some_events
 
 MODULES = [(0, 3), (0, 2)]
 EVENTS = some_events(2000, modules=MODULES, channels=3)
 
 
-def expected_counts(events, address, *, bins, shift):
-    crate, slot, channel = address
-    mask = (events.crate == crate) & (events.slot == slot) & (events.channel == channel)
-    energy = events.energy[mask].astype(np.int64) >> shift
-    return np.bincount(energy[energy < bins], minlength=bins)
-
-
-def test_the_file_has_a_spectrum_of_each_channel_and_its_axes(drive, tmp_path):
-    fill = drive(FillHistograms, directory=tmp_path, bins=1000, shift=5).start()
+def test_the_file_has_a_spectrum_of_each_channel(drive, tmp_path):
+    fill = drive(FillHistograms, directory=tmp_path).start()
     fill.work(EVENTS[:700], EVENTS[700:])
     fill.stop()
-    with h5py.File(tmp_path / "histograms.h5") as file:
-        assert list(file["counts"].attrs["axes"]) == ["channel", "energy"]
-        channels = file["channel"][:].tolist()
-        assert channels == [(0, s, c) for s in (2, 3) for c in range(3)]
-        assert file["counts"].shape == (6, 1000)
-        for row, overflow, channel in zip(
-            file["counts"][:], file["overflow"][:], channels, strict=True
-        ):
-            expected = expected_counts(EVENTS, channel, bins=1000, shift=5)
-            assert row.tolist() == expected.tolist()
-            assert overflow == (
-                len(EVENTS.select(slot=channel[1], channel=channel[2])) - expected.sum()
-            )
-        edges = file["energy"][:]
-        assert (edges[0], edges[1], edges[-1], edges.size) == (0, 32, 32_000, 1001)
-        assert file["energy"].attrs["units"] == "ADC units"
-        assert file.attrs["events"] == 2000
+    spectra = read_spectra(tmp_path)
+    assert spectra.names == ["energy"]
+    assert spectra.events == 2000
+    assert spectra.runs == (1,)
+    energy = spectra["energy"]
+    assert energy.channels == [f"c0-s0{s}-ch0{c}" for s in (2, 3) for c in range(3)]
+    for slot, channel in [(2, 0), (3, 2)]:
+        values = EVENTS.select(slot=slot, channel=channel).energy
+        expected = np.bincount(values >> 2, minlength=16_384)
+        assert energy[f"c0-s0{slot}-ch0{channel}"].tolist() == expected.tolist()
+    assert energy.outside == 0
 
 
-def test_the_default_spans_all_energies(drive):
-    fill = drive(FillHistograms).start()
-    config = fill.task.config
-    assert config.bins << config.shift == 1 << 16
+def test_what_is_declared_is_filled(drive, tmp_path):
+    events = random_events(1000)
+    fill = drive(FillHistograms, directory=tmp_path, histograms=ALL_KINDS).start()
+    fill.work(events[:400], events[400:])
+    fill.stop()
+    spectra = read_spectra(tmp_path)
+    expected = filled(events)
+    for one in expected:
+        assert spectra[one.name].total == one.total > 0
+    told = fill.task.statistics["histograms"]
+    assert told["kev"]["outside"] == expected["kev"].outside > 0
+    assert told["matrix"] == {
+        "counts": expected["matrix"].total,
+        "outside": 0,
+        "left_out": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("histograms", "words"),
+    [
+        ([{"kind": "spectra"}], "histograms is wrong: item 0: kind is 'spectra'"),
+        ([{"kind": "rate", "bins": 0}], "item 0: bins is 0"),
+        ([5], "histograms has 5 as item 0, expected a mapping"),
+    ],
+)
+def test_declarations_are_checked_with_the_configuration(histograms, words):
+    parameter = FillHistograms.parameters["histograms"]
+    with pytest.raises(ParameterError, match=words.removeprefix("histograms ")):
+        parameter.check(histograms)
 
 
 def test_totals_are_reported_and_counts_told_by_channel(drive):
-    fill = drive(FillHistograms, bins=100, shift=0).start()
+    fill = drive(FillHistograms).start()
     fill.work(EVENTS)
     fill.wait()
-    overflow = int(np.count_nonzero(EVENTS.energy >= 100))
-    assert fill.reports == [{"events": 2000, "channels": 6, "overflow": overflow}]
+    assert fill.reports == [{"events": 2000, "channels": 6}]
     counts = fill.task.statistics["channels"]
     assert list(counts) == [f"c0-s0{s}-ch0{c}" for s in (2, 3) for c in range(3)]
     assert counts["c0-s03-ch01"] == len(EVENTS.select(slot=3, channel=1))
-    assert fill.task.statistics["overflow"] == overflow
 
 
 def test_the_file_is_written_now_and_then(drive, tmp_path, monkeypatch):
@@ -90,43 +100,40 @@ def test_the_file_is_written_now_and_then(drive, tmp_path, monkeypatch):
 def test_a_run_without_events_or_without_a_directory(drive, tmp_path):
     fill = drive(FillHistograms, directory=tmp_path).start()
     fill.stop()
-    with h5py.File(tmp_path / "histograms.h5") as file:
-        assert file["counts"].shape[0] == 0
+    assert read_spectra(tmp_path)["energy"].channels == []
     drive(FillHistograms).start().stop()
 
 
-def test_a_new_process_goes_on_with_the_state(drive):
-    whole, first, second = (drive(FillHistograms).start() for _ in range(3))
-    whole.work(EVENTS)
-    first.work(EVENTS[:900])
-    second.task.restore(first.task.serialize())
-    second.work(EVENTS[900:])
-    one, other = whole.task._histograms, second.task._histograms
-    assert one.channels == other.channels
-    assert one.counts.tolist() == other.counts.tolist()
-    second.wait()
-    assert second.reports[-1]["events"] == 2000
+def test_a_new_process_goes_on_with_the_state(drive, tmp_path):
+    events = random_events(1500)
+    first, second = (drive(FillHistograms, histograms=ALL_KINDS) for _ in range(2))
+    for driven in (first, second):
+        driven.task.state_path = str(tmp_path / "state")
+    first.start()
+    first.work(events[:900])
+    state = first.task.serialize()
+    # These were not acknowledged, and come again.
+    first.work(events[900:1200])
+    second.start()
+    second.task.restore(state)
+    second.work(events[900:])
+    second.stop()
+    assert_same(second.task.spectra, filled(events))
+    assert len(state) < 2000
 
 
-@given(
-    st.integers(1, 300),
-    st.lists(st.tuples(st.integers(0, 299), st.integers(1, 2**60)), max_size=8),
-)
-def test_the_state_is_exact(bins, filled):
-    histograms = ChannelHistograms(bins, shift=3)
-    histograms.fill(EVENTS)
-    for where, count in filled:
-        histograms.counts[where % 6, where % bins] = count
-    again, events = unpack_state(pack_state(histograms, 17))
-    assert events == 17
-    assert again.shift == 3
-    assert again.channels == histograms.channels
-    assert again.counts.tolist() == histograms.counts.tolist()
-    assert again.overflow.tolist() == histograms.overflow.tolist()
+def test_without_a_place_for_it_there_is_no_state(drive):
+    fill = drive(FillHistograms).start()
+    fill.work(EVENTS)
+    assert fill.task.serialize() is None
 
 
-@pytest.mark.parametrize("rows", [0, 3])
-def test_the_state_of_nearly_nothing_is_small(rows):
-    histograms = ChannelHistograms(1 << 16)
-    histograms.fill(EVENTS[:rows])
-    assert len(pack_state(histograms, rows)) < 300
+def test_a_new_run_begins_empty(drive, tmp_path):
+    fill = drive(FillHistograms)
+    fill.task.state_path = str(tmp_path / "state")
+    for count in (300, 500):
+        fill.start()
+        fill.work(EVENTS[:count])
+        fill.task.serialize()
+        assert fill.task.spectra["energy"].total == count
+        fill.stop()

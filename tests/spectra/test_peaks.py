@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hypothesis_numpy
 
-from pixie_pipe.scanning import ChoiceError, find_peaks, measure_peak
+from pixie_pipe.spectra import SpectraError, find_peaks, measure_peak
 
 
 def gaussian(size, peaks, background=0.0):
@@ -96,7 +96,7 @@ def test_all_lines_of_a_spectrum_are_found():
 @pytest.mark.parametrize("bins", [(5, 5), (-1, 5), (0, 101)])
 def test_ranges_that_are_not_in_the_spectrum(bins):
     for function in (measure_peak, lambda counts, bins: find_peaks(counts, bins=bins)):
-        with pytest.raises(ChoiceError, match="range of bins"):
+        with pytest.raises(SpectraError, match="range of bins"):
             function(np.ones(100), bins)
 
 

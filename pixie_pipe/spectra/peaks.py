@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pixie_pipe.scanning.errors import ChoiceError
+from pixie_pipe.spectra.errors import SpectraError
 
 _FWHM_OF_SIGMA: Final = 2 * math.sqrt(2 * math.log(2))
 
@@ -73,13 +73,13 @@ def check_bins(bins: tuple[int, int], size: int | None = None) -> tuple[int, int
 
     Raises
     ------
-    ChoiceError
+    SpectraError
         If it is empty, or not within a spectrum of `size` bins.
     """
     first, last = bins
     if not 0 <= first < last or (size is not None and last > size):
         within = "" if size is None else f" within the {size} bins of the spectrum"
-        raise ChoiceError(
+        raise SpectraError(
             f"the range of bins is {first}:{last}, expected FIRST:END with 0 <= FIRST "
             f"< END{within}"
         )
@@ -105,7 +105,7 @@ def measure_peak(counts: NDArray[Any], bins: tuple[int, int] | None = None) -> P
 
     Raises
     ------
-    ChoiceError
+    SpectraError
         If the range is not within the spectrum.
     """
     if bins is None:
@@ -247,7 +247,7 @@ def find_peaks(
 
     Raises
     ------
-    ChoiceError
+    SpectraError
         If the range is not within the spectrum.
     """
     first, last = check_bins(bins or (0, counts.size), counts.size)
@@ -257,16 +257,34 @@ def find_peaks(
     for place, sigma in _candidates(values, significance):
         if any(abs(place - other) < 3 * max(sigma, wide) for other, wide in taken):
             continue
-        taken.append((place, sigma))
-        reach = round(4 * sigma) + 2
-        peak = measure_peak(
-            values, (max(place - reach, 0), min(place + reach + 1, values.size))
-        )
-        if peak.is_there:
+        peak = measure_peak(values, _around(place, sigma, values.size, taken))
+        if not peak.is_there:
+            taken.append((place, sigma))
+            continue
+        # The clearest answer may be that to several peaks together: what is taken is
+        # only the one that was measured.
+        own = peak.width / _FWHM_OF_SIGMA
+        if all(abs(peak.position - other) >= 3 * wide for other, wide in taken):
             found.append(_moved(peak, first))
+        taken.append((peak.position, own))
         if len(found) == most:
             break
     return found
+
+
+def _around(
+    place: int, sigma: float, size: int, taken: list[tuple[float, float]]
+) -> tuple[int, int]:
+    """Return the range in which a peak is measured: half way to others, at most."""
+    reach = round(4 * sigma) + 2
+    low, high = max(place - reach, 0), min(place + reach + 1, size)
+    for other, _ in taken:
+        middle = round((place + other) / 2)
+        if other < place:
+            low = max(low, middle)
+        else:
+            high = min(high, middle)
+    return low, max(high, low + 1)
 
 
 def _moved(peak: Peak, by: int) -> Peak:

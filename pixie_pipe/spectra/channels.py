@@ -1,0 +1,56 @@
+"""Names of channels: ``c0-s02-ch03`` is channel 3 in slot 2 of crate 0.
+
+``0/2/3`` is the same, shorter to write.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from pixie_pipe.spectra.errors import SpectraError
+
+_NAME: Final = re.compile(
+    r"c(\d{1,3})-s(\d{1,3})(?:-ch(\d{1,3}))?|(\d{1,3})/(\d{1,3})(?:/(\d{1,3}))?"
+)
+
+
+def channel_name(crate: int, slot: int, channel: int) -> str:
+    """Return the name of a channel."""
+    return f"c{crate}-s{slot:02d}-ch{channel:02d}"
+
+
+def parse_channel(name: str) -> tuple[int, int, int]:
+    """Return crate, slot and channel of a name.
+
+    Raises
+    ------
+    SpectraError
+        If it is not the name of a channel.
+    """
+    numbers = parse_channels(name)
+    if len(numbers) != 3:
+        raise SpectraError(
+            f"{name!r} names a module, expected a channel, as in {name}-ch00"
+        )
+    return numbers
+
+
+def parse_channels(name: str) -> tuple[int, int, int] | tuple[int, int]:
+    """Return crate, slot and channel, or crate and slot of the name of a module.
+
+    Raises
+    ------
+    SpectraError
+        If it is neither, or a number is beyond 255.
+    """
+    match = _NAME.fullmatch(name)
+    numbers = [int(group) for group in match.groups() if group] if match else []
+    if not numbers or max(numbers) > 255:
+        raise SpectraError(
+            f"{name!r} is no channel, expected a name such as c0-s02-ch03 (crate 0, "
+            f"slot 2, channel 3), or c0-s02 for all channels of a module"
+        )
+    if len(numbers) == 2:
+        return numbers[0], numbers[1]
+    return numbers[0], numbers[1], numbers[2]
