@@ -314,7 +314,9 @@ def _compare(wanted: Wanted, asked: object, got: object, steps: float) -> Outcom
     if wanted.field is not None:
         return Outcome.AS_ASKED if asked == got else Outcome.REFUSED
     difference = abs(_as_float(asked) - _as_float(got))
-    if difference <= _SAME * max(abs(_as_float(asked)), _SAME):
+    # Of a whole register, the lowest bits count as much as the others.
+    same = 0.0 if wanted.parameter.whole else _SAME * max(abs(_as_float(asked)), _SAME)
+    if difference <= same:
         return Outcome.AS_ASKED
     if difference <= wanted.parameter.step * steps * (1 + _SAME):
         return Outcome.ROUNDED
