@@ -15,12 +15,7 @@ that can draw itself:
 from __future__ import annotations
 
 from pixie_pipe.scanning.definition import Axis, Scan
-from pixie_pipe.scanning.errors import (
-    ChoiceError,
-    RestoreError,
-    ScanFileError,
-    ScanningError,
-)
+from pixie_pipe.scanning.errors import ChoiceError, ScanFileError, ScanningError
 from pixie_pipe.scanning.filter_curves import filter_curves
 from pixie_pipe.scanning.measures import MEASURES, Measure
 from pixie_pipe.scanning.peaks import Peak, find_peaks, measure_peak
@@ -53,7 +48,6 @@ __all__ = [
     "Peak",
     "RateHistory",
     "Rates",
-    "RestoreError",
     "Scan",
     "ScanFileError",
     "ScanResult",

@@ -165,7 +165,9 @@ class BitField:
                 f"{self.name} is {self.expected}, which a word cannot be"
             )
         if not self.choices:
-            return self.value_of(self.number_of(int(word) if word.isdecimal() else text))
+            return self.value_of(
+                self.number_of(int(word) if word.isdecimal() else text)
+            )
         for value in self.choices:
             if word in {self.word(value), *_WORDS.get(value, ())}:
                 return value

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.settings.errors import SettingsError
-from pixie_pipe.settings.parameter_table import CHANNEL_PARAMETERS
+from pixie_pipe.settings.parameter_table import CHANNEL_PARAMETERS, MODULE_PARAMETERS
 from pixie_pipe.settings.text_tables import value_text
 from pixie_pipe.settings.writing import write_channels, write_modules
 
@@ -38,16 +38,21 @@ class RestoreError(SettingsError):
     lost
         What they were, by (name, module, channel); channel is None for what is of the
         module.
+    texts
+        A line for each: where it is, what it was, and why it is not.
     """
 
     def __init__(
-        self, lost: Mapping[tuple[str, int, int | None], float], texts: Sequence[str]
+        self,
+        lost: Mapping[tuple[str, int, int | None], float],
+        texts: Sequence[str],
+        reason: str = "",
     ) -> None:
-        super().__init__(
-            f"{len(lost)} parameters could not be restored, set them by hand:\n  "
-            + "\n  ".join(texts)
-        )
+        lines = ["these parameters could not be restored, set them by hand:"]
+        lines += [f"  {text}" for text in texts]
+        super().__init__("\n".join([*lines, reason]).rstrip())
         self.lost = dict(lost)
+        self.texts = list(texts)
 
 
 class OldValues:
@@ -113,7 +118,12 @@ class OldValues:
             module, channel = int(row["module"]), row["channel"]
             place = module, None if channel is None else int(channel)
             value = int(row["value"]) if channel is None else float(row["value"])
-            self._values.setdefault(place, {})[str(row["parameter"])] = value
+            name = row["parameter"]
+            if name not in (
+                MODULE_PARAMETERS if channel is None else CHANNEL_PARAMETERS
+            ):
+                raise ValueError(f"there is no parameter {name!r}")
+            self._values.setdefault(place, {})[name] = value
 
     def restore(
         self, target: ParameterAccess, names: Mapping[int, str] | None = None

@@ -157,18 +157,13 @@ class Stubborn(SettingsAccess):
         super().write_channel(name, value, module, channel)
 
 
-class Broken:
-    """Access of which one channel fails with an error that is not ours."""
-
-    def __init__(self, target):
-        for name in ("read_channel", "read_module", "write_module"):
-            setattr(self, name, getattr(target, name))
-        self.target = target
+class Broken(SettingsAccess):
+    """Settings of which one channel fails with an error that is not ours."""
 
     def write_channel(self, name, value, module, channel):
         if (name, channel) == ("TAU", 0):
             raise OSError("no bus")
-        self.target.write_channel(name, value, module, channel)
+        super().write_channel(name, value, module, channel)
 
 
 def test_what_could_not_be_set_back_is_told():
@@ -190,14 +185,14 @@ def test_what_could_not_be_set_back_is_told():
 
 
 def test_whatever_fails_the_others_are_set_back():
-    target = Stubborn(crate_of(2))
+    crate = crate_of(2)
+    target = SettingsAccess(crate)
     old = OldValues.of(
         target, check_wanted({"TAU": 9, "CFDScale": 3}, [(2, 0), (2, 1)], None)
     )
     apply(target, {"TAU": 9, "CFDScale": 3}, channels=[(2, 0), (2, 1)])
-    broken = Broken(target)
     with pytest.raises(RestoreError, match=r"c0-s02, channel 0: .* OSError: no bus"):
-        old.restore(broken, {2: "c0-s02"})
+        old.restore(Broken(crate), {2: "c0-s02"})
     assert target.read_channel("TAU", 2, 1) == 50
     assert [target.read_channel("CFDScale", 2, n) for n in (0, 1)] == [0, 0]
 

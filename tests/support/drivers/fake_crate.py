@@ -29,8 +29,12 @@ CHANNEL_DEFAULTS = {
     "TAU": 50.0,
     "XDT": 0.08,
     "BASELINE_PERCENT": 10.0,
+    "TRIGGER_RISETIME": 0.2,
+    "VOFFSET": 0.0,
+    "BLCUT": 3.0,
+    "CHANNEL_CSRA": 4.0,  # good channel
 }
-MODULE_DEFAULTS = {"SLOW_FILTER_RANGE": 3.0}
+MODULE_DEFAULTS = {"SLOW_FILTER_RANGE": 3, "MODULE_CSRB": 0}
 STEPS = {"TRIGGER_THRESHOLD": 0.25, "ENERGY_RISETIME": 0.08, "SLOW_FILTER_RANGE": 1.0}
 
 
@@ -168,15 +172,20 @@ class FakeCrateDigitizer:
             "real_time_s": self._run_s,
             "live_time_s": [live] * self._shape[1],
             "input_counts": [
-                input_rate(value, channel) * live
+                input_rate(value, channel) * live * self._is_good(module, channel)
                 for channel, value in enumerate(thresholds)
             ],
             "output_counts": [
-                output_rate(value, channel) * self._run_s
+                output_rate(value, channel)
+                * self._run_s
+                * self._is_good(module, channel)
                 for channel, value in enumerate(thresholds)
             ],
             "firmware": "fake",
         }
+
+    def _is_good(self, module, channel):
+        return bool(int(self.values["CHANNEL_CSRA", module, channel]) & 4)
 
     # Parameters
 
@@ -204,7 +213,7 @@ class FakeCrateDigitizer:
         self.written.append((name, value, module, channel))
         step = STEPS.get(name, 0.0)
         rounded = round(value / step) * step if step else value
-        self.values[name, module, channel] = max(rounded, 0.0)
+        self.values[name, module, channel] = rounded
 
     # Signals
 
