@@ -215,7 +215,9 @@ class Panels:
                 axes.tick_params(labelbottom=True)
 
 
-def new_panels(names: Sequence[str], *, wide: bool = True, **sharing: bool) -> Panels:
+def new_panels(
+    names: Sequence[str], *, wide: bool = True, height: float = 1.7, **sharing: bool
+) -> Panels:
     """Return a figure with axes for each name, which stands above them.
 
     Parameters
@@ -224,6 +226,8 @@ def new_panels(names: Sequence[str], *, wide: bool = True, **sharing: bool) -> P
         Names of the channels.
     wide
         Whether the axes are wide, as of traces, or nearly square, as of maps.
+    height
+        Of wide axes with what stands around them, in inches.
     **sharing
         ``sharex`` and ``sharey`` of `Figure.subplots`.
 
@@ -236,7 +240,7 @@ def new_panels(names: Sequence[str], *, wide: bool = True, **sharing: bool) -> P
     """
     rows, columns = grid_shape(len(names), wide=wide)
     if wide:
-        size = 3.2 * columns + (4 if columns == 1 else 2), 1.7 * rows + 1.2
+        size = 3.2 * columns + (4 if columns == 1 else 2), height * rows + 1.2
     else:
         size = max(6.5, 3.4 * columns + 1.5), 3.2 * rows + 1
     figure = new_figure(*size)

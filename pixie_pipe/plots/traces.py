@@ -168,9 +168,9 @@ def _times(samples: int, step: float) -> NDArray[np.float64]:
     return np.arange(samples, dtype=np.float64) * (1.0 if math.isnan(step) else step)
 
 
-def time_label(step: float) -> str:
-    """Return what stands along the time axis."""
-    return "Sample" if math.isnan(step) else "Time (µs)"
+def time_label(step: float, origin: str = "") -> str:
+    """Return what stands along the time axis, and from where it counts."""
+    return f"Sample{origin}" if math.isnan(step) else f"Time{origin} (µs)"
 
 
 def _draw(

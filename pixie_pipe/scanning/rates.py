@@ -153,7 +153,7 @@ class RateHistory:
         PlotError, MissingExtraError, OutputExistsError
             If it cannot be drawn or written.
         """
-        from pixie_pipe.plots import plot_rates, save
+        from pixie_pipe.plots import drawn, plot_rates
         from pixie_pipe.scanning.errors import ScanningError
 
         if not self.readings:
@@ -166,9 +166,7 @@ class RateHistory:
             labels=[target.name for target in self.readings[0].targets],
             title="Rates",
         )
-        if path is not None:
-            save(figure, path, force=force)
-        return figure
+        return drawn(figure, path, force=force)
 
 
 def watch_rates(

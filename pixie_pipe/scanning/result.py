@@ -199,7 +199,7 @@ class ScanResult:
         PlotError, MissingExtraError, OutputExistsError
             If it cannot be drawn or written.
         """
-        from pixie_pipe.plots import plot_scan_curves, plot_scan_maps, save
+        from pixie_pipe.plots import drawn, plot_scan_curves, plot_scan_maps
 
         what = find_measure(self._name(measure))
         names = [target.name for target in self.targets]
@@ -227,9 +227,7 @@ class ScanResult:
                 labels=names,
                 title=title,
             )
-        if path is not None:
-            save(figure, path, force=force)
-        return figure
+        return drawn(figure, path, force=force)
 
 
 def _setting(axis: Axis, asked: float, found: float) -> str:

@@ -71,16 +71,14 @@ class Baselines:
         PlotError, MissingExtraError, OutputExistsError
             If it cannot be drawn or written.
         """
-        from pixie_pipe.plots import plot_baselines, save
+        from pixie_pipe.plots import drawn, plot_baselines
 
         figure = plot_baselines(
             self.values,
             labels=[target.name for target in self.targets],
             title="Baselines",
         )
-        if path is not None:
-            save(figure, path, force=force)
-        return figure
+        return drawn(figure, path, force=force)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -113,7 +111,7 @@ class DecayTimes:
         PlotError, MissingExtraError, OutputExistsError
             If it cannot be drawn or written.
         """
-        from pixie_pipe.plots import plot_channel_values, save
+        from pixie_pipe.plots import drawn, plot_channel_values
 
         figure = plot_channel_values(
             self.tau_us,
@@ -121,9 +119,7 @@ class DecayTimes:
             labels=[target.name for target in self.targets],
             title="Decay times",
         )
-        if path is not None:
-            save(figure, path, force=force)
-        return figure
+        return drawn(figure, path, force=force)
 
 
 def baselines(

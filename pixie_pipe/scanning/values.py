@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
@@ -113,3 +114,23 @@ def parse_bins(text: str) -> tuple[int, int]:
             f"{text!r} is no range of bins, expected FIRST:END such as 1000:2000"
         )
     return check_bins((int(first), int(last)))
+
+
+def parse_span(text: str) -> tuple[float, float]:
+    """Return the range of times that a text such as ``-2:20.5`` names.
+
+    Raises
+    ------
+    ChoiceError
+        If it is something else, or empty.
+    """
+    parts = text.split(":")
+    try:
+        first, last = (float(part) for part in parts)
+    except ValueError as error:
+        raise ChoiceError(
+            f"{text!r} is no range of times, expected FIRST:LAST in µs such as -2:20"
+        ) from error
+    if not -math.inf < first < last < math.inf:
+        raise ChoiceError(f"{text!r} is no range of times, expected FIRST before LAST")
+    return first, last

@@ -17,11 +17,12 @@ from pixie_pipe.scanning import (
     Traces,
     baselines,
     choose_targets,
+    find_pulse,
+    has_pulse,
     take_spectra,
     take_traces,
     tau,
 )
-from pixie_pipe.scanning.traces import has_pulse
 from pixie_pipe.storage.atomic import OutputExistsError
 from tests.support.drivers import fake_crate
 
@@ -126,6 +127,17 @@ def test_a_threshold_says_what_a_pulse_is():
     assert not has_pulse(noise + tail)
 
 
+@pytest.mark.parametrize("height", [-400, 40, 900])
+def test_a_pulse_is_found_where_it_is_whatever_its_height(height):
+    noise = np.random.default_rng(2).normal(1000, 2, 600)
+    after = np.arange(600) - 250
+    pulse = np.where(after >= 0, height * np.exp(-after / 100), 0)
+    found = find_pulse(noise + pulse)
+    assert found is not None
+    assert abs(found - 250) <= 2
+    assert find_pulse(noise) is None
+
+
 def test_slow_noise_is_no_pulse():
     rng = np.random.default_rng(3)
     for _ in range(20):
@@ -149,6 +161,41 @@ def test_traces_can_be_saved_and_drawn(crate, pace, tmp_path):
     figure = traces.plot(tmp_path / "t.png")
     assert [len(axes.lines) for axes in figure.axes] == [2, 2]
     assert len(traces.plot(overlaid=True).axes) == 1
+
+
+def test_persistence_of_traces(crate, pace, tmp_path):
+    traces = take_traces(crate, count=9, modules=0, channels=[0, 3], pace=pace)
+    figure = traces.persistence(tmp_path / "p.png")
+    assert (tmp_path / "p.png").exists()
+    assert [axes.get_title("left") for axes in figure.axes[:2]] == [
+        "c0-s02 ch 00: 9 traces",
+        "c0-s02 ch 03: 9 traces",
+    ]
+    aligned = traces.persistence(align=True, span_us=(-8, 20))
+    # Three of nine have a pulse, and none of the last channel.
+    assert [axes.get_title("left") for axes in aligned.axes[:2]] == [
+        "c0-s02 ch 00: 3 of 9 traces",
+        "c0-s02 ch 03: 0 of 9 traces",
+    ]
+    first, empty, _ = aligned.axes
+    assert empty.get_xlabel() == "Time from the pulse (µs)"
+    assert first.get_xlim() == pytest.approx((-8, 20.08))
+    (image,) = first.images
+    share = image.get_array().filled(0)
+    low, high = image.get_extent()[2:]
+    # Around the time 0 the level goes from the baseline to the height of the pulse.
+    middle = share[:, 96:105].max(axis=1)
+    levels = low + (np.flatnonzero(middle) + 0.5) * (high - low) / len(middle)
+    assert levels.max() > 1000 + 0.8 * fake_crate.PULSE_HEIGHT
+    before = np.flatnonzero(share[:, 10])
+    assert low + before.max() * (high - low) / len(middle) < 1030
+    assert not empty.images
+
+
+def test_without_any_pulse_nothing_can_be_aligned(crate, pace):
+    traces = take_traces(crate, count=2, channels=3, pace=pace)
+    with pytest.raises(ScanningError, match="no trace has a pulse"):
+        traces.persistence(align=True)
 
 
 def test_traces_of_different_lengths_are_no_array(crate, pace):
