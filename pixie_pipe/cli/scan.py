@@ -225,14 +225,7 @@ def _write_json(result: ScanResult) -> None:
         {
             "format": 1,
             **result.scan.to_dict(),
-            "channels": [
-                {
-                    "module": target.module,
-                    "name": target.module_name,
-                    "channel": target.channel,
-                }
-                for target in result.targets
-            ],
+            "channels": [target.to_dict() for target in result.targets],
             "points": [result.points[number] for number in sorted(result.points)],
         }
     )

@@ -12,6 +12,7 @@ from pixie_pipe.cli import output
 from pixie_pipe.cli.digitizers import (
     ChannelOptions,
     DriverOptions,
+    channel_table,
     check_outputs,
     choices_as_usage,
     is_picture,
@@ -201,12 +202,10 @@ def _tell_missing(traces: Traces, timeout: float) -> None:
 
 def _print(traces: Traces) -> None:
     import numpy as np
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("Channel")
-    for title in ("Traces", "Samples", "µs/sample", "Median", "Min", "Max", "Pulses"):
-        table.add_column(title, justify="right")
+    table = channel_table(
+        "Traces", "Samples", "µs/sample", "Median", "Min", "Max", "Pulses"
+    )
     rows = zip(
         traces.targets,
         traces.samples,

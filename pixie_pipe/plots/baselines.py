@@ -56,11 +56,14 @@ def plot_baselines(
     names = checked_labels(labels, len(values), "channels")
     panels = new_panels(list(map(_heading, names, finite)))
     for axes, channel in zip(panels.axes, finite, strict=True):
+        tidy(axes)
+        if channel.size == 0:
+            axes.set(xticks=[], yticks=[])
+            continue
         heights, edges = np.histogram(channel, _BINS)
         axes.stairs(heights, edges, color=COLOURS[0], fill=True, alpha=0.75)
         axes.ticklabel_format(axis="x", useOffset=False)
         axes.locator_params(axis="x", nbins=5)
-        tidy(axes)
     panels.label("Baseline (units of the energy)", "Baselines")
     add_title(panels.figure, title)
     return panels.figure

@@ -319,5 +319,6 @@ def _draw(axes: Axes, density: _Density, step: float, norm: Any) -> AxesImage:  
             density.high,
         ),
     )
-    axes.margins(y=0.03)
+    edge = 0.03 * (density.high - density.low)
+    axes.set_ylim(density.low - edge, density.high + edge)
     return image

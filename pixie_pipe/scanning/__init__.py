@@ -18,6 +18,7 @@ from pixie_pipe.scanning.definition import Axis, Scan
 from pixie_pipe.scanning.errors import ChoiceError, ScanFileError, ScanningError
 from pixie_pipe.scanning.filter_curves import filter_curves
 from pixie_pipe.scanning.measures import MEASURES, Measure
+from pixie_pipe.scanning.offsets import Offsets, adjust_offsets
 from pixie_pipe.scanning.peaks import Peak, find_peaks, measure_peak
 from pixie_pipe.scanning.pulses import find_pulse, has_pulse
 from pixie_pipe.scanning.rates import RateHistory, Rates, watch_rates
@@ -50,6 +51,7 @@ __all__ = [
     "Measure",
     "ModuleCounts",
     "ModuleRates",
+    "Offsets",
     "Pace",
     "Peak",
     "RateHistory",
@@ -61,6 +63,7 @@ __all__ = [
     "Spectra",
     "Target",
     "Traces",
+    "adjust_offsets",
     "baselines",
     "choose_targets",
     "filter_curves",

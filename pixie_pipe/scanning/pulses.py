@@ -27,9 +27,10 @@ def has_pulse(trace: NDArray[Any], threshold: float | None = None) -> bool:
 
 
 def find_pulse(trace: NDArray[Any], threshold: float | None = None) -> int | None:
-    """Return where a trace rises or falls most steeply, if that is a pulse.
+    """Return where the steepest pulse of a trace begins, if there is one.
 
-    The place does not depend on the height of the pulse, as that of a threshold does.
+    That is where it has half of its height, which does not depend on how high it is, as
+    the crossing of a threshold does.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def find_pulse(trace: NDArray[Any], threshold: float | None = None) -> int | Non
     Returns
     -------
     int or None
-        The sample in the middle of the step.
+        The first sample beyond half of the height.
     """
     length, gap = _STEP_SAMPLES, _GAP_SAMPLES
     if trace.size < 2 * length + gap:
@@ -57,4 +58,15 @@ def find_pulse(trace: NDArray[Any], threshold: float | None = None) -> int | Non
     steepest = int(away.argmax())
     if away[steepest] < threshold:
         return None
-    return steepest + length + gap // 2
+    return _half_height(trace, steepest)
+
+
+def _half_height(trace: NDArray[Any], step: int) -> int:
+    """Return where a pulse has half of its height, which a step is part of."""
+    # Of a pulse that is shorter than the step, it may be the end.
+    begin = max(step - _STEP_SAMPLES - 2 * _GAP_SAMPLES, 0)
+    near = trace[begin : step + 2 * (2 * _STEP_SAMPLES + _GAP_SAMPLES)]
+    height = np.abs(near - np.mean(near[:_STEP_SAMPLES]))
+    top = int(height.argmax())
+    below = np.flatnonzero(height[:top] < height[top] / 2)
+    return begin + (int(below[-1]) + 1 if below.size else top)

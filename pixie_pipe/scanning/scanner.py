@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from pixie_pipe.scanning.definition import Scan, make_axes
 from pixie_pipe.scanning.errors import ScanFileError
 from pixie_pipe.scanning.holding import held_signals
 from pixie_pipe.scanning.measures import Need, Observation, find_measure
+from pixie_pipe.scanning.plain import plain
 from pixie_pipe.scanning.result import ScanResult, checked_result, definition_of
 from pixie_pipe.scanning.results_file import ResultsFile
 from pixie_pipe.scanning.runs import REAL_TIME, Pace, histogram_run, list_mode_run
@@ -247,7 +247,7 @@ class _Scanner:
             self._pace.sleep(self._scan.settle_s)
         seen = self._observe()
         found = {
-            name: [[_plain(one) for one in find_measure(name).of(one)] for one in seen]
+            name: [[plain(one) for one in find_measure(name).of(one)] for one in seen]
             for name in self._scan.measures
         }
         return {
@@ -282,7 +282,3 @@ class _Scanner:
             for one, target in zip(seen, self._targets, strict=True):
                 one.rates = rates[target.module]
         return seen
-
-
-def _plain(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

@@ -65,10 +65,15 @@ def _number(item: str, text: str) -> Decimal:
     try:
         number = Decimal(item.strip())
     except InvalidOperation as error:
-        raise ChoiceError(f"{text!r}: {item!r} is no number; {_HINT}") from error
+        raise ChoiceError(f"{_named(item, text)} is no number; {_HINT}") from error
     if not number.is_finite():
-        raise ChoiceError(f"{text!r}: {item!r} is not finite; {_HINT}")
+        raise ChoiceError(f"{_named(item, text)} is not finite; {_HINT}")
     return number
+
+
+def _named(part: str, text: str) -> str:
+    """Return a part of a text for an error, with the text if that is longer."""
+    return repr(part) if part == text else f"{text!r}: {part!r}"
 
 
 def parse_numbers(text: str) -> tuple[int, ...]:
@@ -89,11 +94,13 @@ def parse_numbers(text: str) -> tuple[int, ...]:
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or not (last.isdecimal() if dash else True):
             raise ChoiceError(
-                f"{text!r}: {part!r} is no number; expected such as 0,4-7"
+                f"{_named(part, text)} is no number; expected such as 0,4-7"
             )
         end = int(last) if dash else int(first)
         if end < int(first) or end > MOST_VALUES:
-            raise ChoiceError(f"{text!r}: {part!r} is no range; expected such as 0,4-7")
+            raise ChoiceError(
+                f"{_named(part, text)} is no range; expected such as 0,4-7"
+            )
         numbers += range(int(first), end + 1)
     return tuple(numbers)
 

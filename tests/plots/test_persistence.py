@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -154,7 +156,7 @@ def test_what_does_not_go_together(arguments, text):
 def test_the_traces_of_events_of_each_channel(tmp_path):
     sizes = [500, 0, 300, 500]
     traces = [pulse(100, size=size) for size in sizes]
-    columns = {
+    columns: dict[str, Any] = {
         "crate": np.zeros(4, np.uint8),
         "slot": np.full(4, 2, np.uint8),
         "channel": np.array([3, 3, 3, 7], np.uint8),

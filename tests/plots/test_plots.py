@@ -270,12 +270,12 @@ def test_a_channel_without_baselines():
 def test_channel_values_have_a_point_each():
     values = np.array([40.0, np.nan, 42.0])
     figure = plot_channel_values(
-        values, y_label="Decay time (us)", labels=["a", "b", "c"]
+        values, y_label="Decay time (µs)", labels=["a", "b", "c"]
     )
     (axes,) = figure.axes
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), values)
     assert [text.get_text() for text in axes.get_xticklabels()] == ["a", "b", "c"]
-    assert axes.get_ylabel() == "Decay time (us)"
+    assert axes.get_ylabel() == "Decay time (µs)"
 
 
 def test_scan_curves_have_error_bars():

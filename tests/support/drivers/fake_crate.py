@@ -55,6 +55,11 @@ def peak_width(rise_time: float) -> float:
     return 20.0 + 4 * (rise_time - 4) ** 2
 
 
+def volts(percent: float) -> float:
+    """The offset that brings the level, 1000 at 0 V, to a part of 14 bits."""
+    return (percent / 100 * 16383 - 1000) / 5000
+
+
 def noise(rise_time: float) -> float:
     return 8.0 / rise_time
 
@@ -69,11 +74,14 @@ class FakeCrateDigitizer:
         pulse_every: int = 3,
         lasts_s=None,
         serial: int = 1000,
+        *,
+        adjusts: bool = True,
     ):
         self._shape = (modules, channels)
         self._pulse_every = pulse_every
         self._lasts_s = lasts_s
         self._serial = serial
+        self._adjusts = adjusts
         self._is_open = False
         self._until: float | None = None
         self._run_s = 0.0
@@ -222,7 +230,9 @@ class FakeCrateDigitizer:
         self._check(module)
         self._traces += 1
         rng = np.random.default_rng(self._traces)
-        traces = 1000 + rng.normal(0, 3, (self._shape[1], SAMPLES))
+        offsets = [[self.values["VOFFSET", module, n]] for n in range(self._shape[1])]
+        traces = 1000 + 5000 * np.array(offsets)
+        traces = traces + rng.normal(0, 3, (self._shape[1], SAMPLES))
         # The last channel sees no pulses at all.
         if self._traces % self._pulse_every == 0:
             after = np.arange(SAMPLES - PULSE_AT)
@@ -248,6 +258,11 @@ class FakeCrateDigitizer:
 
     def adjust_offsets(self, module=None):
         self._refuse_in_run()
+        for number in range(self._shape[0]) if module is None else [module]:
+            for channel in range(self._shape[1]):
+                percent = self.values["BASELINE_PERCENT", number, channel]
+                if self._adjusts:
+                    self.values["VOFFSET", number, channel] = volts(percent)
 
     # Spectra
 
