@@ -35,7 +35,8 @@ from pixie_pipe.settings.errors import (
 from pixie_pipe.settings.json_file import read_json, write_json
 from pixie_pipe.settings.kinds import ModuleKind
 from pixie_pipe.settings.listing import ListedValue, Listing, list_values
-from pixie_pipe.settings.modules import CrateSettings, FoundModule, ModuleSettings
+from pixie_pipe.settings.matching import FoundModule
+from pixie_pipe.settings.modules import CrateSettings, ModuleSettings
 from pixie_pipe.settings.old_values import OldValues, RestoreError
 from pixie_pipe.settings.parameter_table import (
     CHANNEL_PARAMETERS,
