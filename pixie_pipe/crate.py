@@ -25,7 +25,6 @@ from pixie_pipe.scanning.targets import (
     choose_targets,
     parameters_of,
     settings_files_of,
-    signals_of,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from pixie_pipe.scanning import (
         Baselines,
         DecayTimes,
+        Offsets,
         Rates,
         ScanResult,
         Spectra,
@@ -344,9 +344,17 @@ class Crate:
             settings = read_json(Path(settings))
         return compare(settings, self.settings())
 
-    def adjust_offsets(self, module: int | None = None) -> None:
-        """Bring the baselines of a module, or of all, to ``BASELINE_PERCENT``."""
-        signals_of(self.digitizer, "adjust offsets").adjust_offsets(module)
+    def adjust_offsets(self, modules: ModuleChoice = None) -> Offsets:
+        """Bring the baselines of modules, or of all, to ``BASELINE_PERCENT``.
+
+        Returns
+        -------
+        Offsets
+            The offsets and where the baselines are, before and after.
+        """
+        from pixie_pipe.scanning import adjust_offsets
+
+        return adjust_offsets(self.digitizer, modules=modules)
 
     # What the modules see; see `pixie_pipe.scanning`
 

@@ -9,6 +9,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from pixie_pipe._version import __version__
 from pixie_pipe.cli import output
+from pixie_pipe.cli.baselines import baselines
 from pixie_pipe.cli.bench import bench
 from pixie_pipe.cli.check import check
 from pixie_pipe.cli.console import console
@@ -17,6 +18,7 @@ from pixie_pipe.cli.inspect import inspect
 from pixie_pipe.cli.layouts import layouts
 from pixie_pipe.cli.mca import mca
 from pixie_pipe.cli.modules import modules
+from pixie_pipe.cli.offsets import offsets
 from pixie_pipe.cli.plugins import plugins
 from pixie_pipe.cli.rates import rates
 from pixie_pipe.cli.replay import replay
@@ -28,6 +30,7 @@ from pixie_pipe.cli.schema import schema
 from pixie_pipe.cli.scope import scope
 from pixie_pipe.cli.settings import settings_app
 from pixie_pipe.cli.tasks import tasks
+from pixie_pipe.cli.tau import tau
 from pixie_pipe.cli.usage import UsageError
 
 _HELP = """Read list-mode data of XIA Pixie-16 digitizers.
@@ -68,6 +71,9 @@ def run(tokens: Sequence[str]) -> int:
     app.command(modules, usage=_usage("modules [OPTIONS]"))
     app.command(scope, usage=_usage("scope [OPTIONS]"))
     app.command(mca, usage=_usage("mca SECONDS [OPTIONS]"))
+    app.command(baselines, usage=_usage("baselines [OPTIONS]"))
+    app.command(tau, usage=_usage("tau [OPTIONS]"))
+    app.command(offsets, usage=_usage("offsets [OPTIONS]"))
     app.command(rates, usage=_usage("rates [OPTIONS]"))
     app.command(
         scan, usage=_usage("scan PARAMETER VALUES [PARAMETER2 VALUES2] [OPTIONS]")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from pixie_pipe.cli.plans import TaskPath
 from pixie_pipe.cli.usage import UsageError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from pixie_pipe.drivers.digitizer import Digitizer
     from pixie_pipe.pipeline.plan import PlannedTask
 
@@ -163,8 +166,8 @@ def _option(text: str) -> tuple[str, Any]:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class ChannelOptions:
-    """Which channels are meant."""
+class ModuleOptions:
+    """Which modules are meant."""
 
     modules: Annotated[
         str | None,
@@ -174,6 +177,19 @@ class ChannelOptions:
             show_default=False,
         ),
     ] = None
+
+    def chosen(self) -> dict[str, Any]:
+        """Return modules as the functions take them."""
+        if self.modules is None:
+            return {"modules": None}
+        return {"modules": [name.strip() for name in self.modules.split(",")]}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ChannelOptions(ModuleOptions):
+    """Which channels are meant."""
+
     channels: Annotated[
         str | None,
         Parameter(
@@ -193,11 +209,8 @@ class ChannelOptions:
         """
         from pixie_pipe.scanning import parse_numbers
 
-        modules = None
-        if self.modules is not None:
-            modules = [name.strip() for name in self.modules.split(",")]
         channels = None if self.channels is None else parse_numbers(self.channels)
-        return {"modules": modules, "channels": channels}
+        return {**ModuleOptions.chosen(self), "channels": channels}
 
 
 @contextmanager
@@ -259,6 +272,61 @@ def check_outputs(
             raise OutputExistsError(path)
         if suffix in FORMATS:
             require()
+
+
+def check_settings_file(path: Path | None, *, force: bool) -> None:
+    """Refuse a settings file that cannot be written, before anything is changed.
+
+    Raises
+    ------
+    UsageError
+        If it does not end in .json, or its directory does not exist.
+    OutputExistsError
+        If it exists.
+    """
+    if path is None:
+        return
+    if path.suffix.lower() != ".json":
+        raise UsageError(
+            f"{path}: expected a name that ends in .json, for settings in XIA's form"
+        )
+    check_outputs([path], {".json": "settings"}, force=force)
+
+
+def settings_writer(
+    digitizer: Digitizer, path: Path | None, *, force: bool
+) -> Callable[[], None]:
+    """Return what writes the settings of all modules, if a file is given.
+
+    Raises
+    ------
+    DriverError
+        If the driver has no settings files: before anything is changed.
+    """
+    if path is None:
+        return lambda: None
+    from pixie_pipe.scanning.targets import settings_files_of
+
+    part = settings_files_of(digitizer, "save settings")
+    return lambda: part.save_settings(path, force=force)
+
+
+def channel_table(*titles: str) -> Table:
+    """Return an empty table of channels: their names, and numbers at the right."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("Channel", no_wrap=True)
+    for title in titles:
+        table.add_column(title, justify="right")
+    return table
+
+
+def number_text(value: float, digits: int) -> str:
+    """Return a number with groups of digits, or a dash if it is not known."""
+    if math.isnan(value):
+        return "-"
+    return f"{value:,.{digits}f}".replace(",", " ")
 
 
 def is_picture(path: Path) -> bool:

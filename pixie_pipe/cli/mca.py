@@ -12,6 +12,7 @@ from pixie_pipe.cli import output
 from pixie_pipe.cli.digitizers import (
     ChannelOptions,
     DriverOptions,
+    channel_table,
     check_outputs,
     choices_as_usage,
     is_picture,
@@ -112,16 +113,14 @@ def mca(
 def _to_dict(spectra: Spectra, found: list[list[Peak]]) -> dict[str, Any]:
     import dataclasses
 
-    from pixie_pipe.scanning.rates import plain
+    from pixie_pipe.scanning.plain import plain
 
     channels = []
     for row, target in enumerate(spectra.targets):
         rates = spectra.modules[target.module]
         channels.append(
             {
-                "module": target.module,
-                "name": target.module_name,
-                "channel": target.channel,
+                **target.to_dict(),
                 "counts": int(spectra.counts[row].sum(dtype="i8")),
                 "input_hz": plain(rates.input_hz[target.channel]),
                 "output_hz": plain(rates.output_hz[target.channel]),
@@ -133,15 +132,11 @@ def _to_dict(spectra: Spectra, found: list[list[Peak]]) -> dict[str, Any]:
 
 
 def _print(spectra: Spectra, found: list[list[Peak]]) -> None:
-    from rich.table import Table
-
     from pixie_pipe._units import format_count, format_rate_hz
 
-    console = output.results()
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("Channel")
-    for title in ("Counts", "Output rate", "Peak at bin", "FWHM", "%", "In the peak"):
-        table.add_column(title, justify="right")
+    table = channel_table(
+        "Counts", "Output rate", "Peak at bin", "FWHM", "%", "In the peak"
+    )
     for row, target in enumerate(spectra.targets):
         rate = spectra.modules[target.module].output_hz[target.channel]
         head = [
@@ -153,7 +148,7 @@ def _print(spectra: Spectra, found: list[list[Peak]]) -> None:
         for peak in peaks or [None]:
             table.add_row(*head, *_peak_cells(peak))
             head = ["", "", ""]
-    console.print(table)
+    output.results().print(table)
 
 
 def _peak_cells(peak: Peak | None) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -16,8 +15,10 @@ from pixie_pipe.cli import output
 from pixie_pipe.cli.digitizers import (
     ChannelOptions,
     DriverOptions,
+    channel_table,
     check_outputs,
     choices_as_usage,
+    number_text,
 )
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ def rates(
         # Ctrl-C is how one ends it.
         if plot is not None and len(history):
             history.plot(plot, force=force)
+        elif plot is not None:
+            output.note(f"{plot}: not written, for no rates were read")
 
 
 @contextmanager
@@ -117,8 +120,6 @@ def _shown(*, json: bool) -> Iterator[Callable[[Rates], None]]:
 
 
 def _table(reading: Rates) -> Table:
-    from rich.table import Table
-
     from pixie_pipe._units import format_count
 
     names = {target.module: target.module_name for target in reading.targets}
@@ -131,28 +132,14 @@ def _table(reading: Rates) -> Table:
         rates.words_hz for rates in reading.modules.values() if rates.words_hz > 0
     )
     caption = f"{reading.seconds:.1f} s, {format_count(round(words))} words/s read"
-    table = Table(
-        box=None,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-        caption="; ".join([caption, *lost]),
-        caption_justify="left",
-    )
-    table.add_column("Channel")
-    for title in ("Input (Hz)", "Output (Hz)", "Dead time (%)"):
-        table.add_column(title, justify="right")
+    table = channel_table("Input (Hz)", "Output (Hz)", "Dead time (%)")
+    table.caption = "; ".join([caption, *lost])
+    table.caption_justify = "left"
     for row, target in enumerate(reading.targets):
         table.add_row(
             target.name,
-            _cell(reading.input_hz[row], 1),
-            _cell(reading.output_hz[row], 1),
-            _cell(reading.dead_percent[row], 2),
+            number_text(reading.input_hz[row], 1),
+            number_text(reading.output_hz[row], 1),
+            number_text(reading.dead_percent[row], 2),
         )
     return table
-
-
-def _cell(value: float, digits: int) -> str:
-    """Return a number with groups of digits, or a dash if it is not known."""
-    if math.isnan(value):
-        return "-"
-    return f"{value:,.{digits}f}".replace(",", " ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +21,7 @@ from pixie_pipe.cli.digitizers import (
 from pixie_pipe.cli.usage import UsageError
 
 if TYPE_CHECKING:
-    from pixie_pipe.scanning import Scan, ScanResult
+    from pixie_pipe.scanning import Axis, Scan, ScanResult
     from pixie_pipe.scanning.scanner import Progress
 
 _Values = Annotated[str, Parameter(allow_leading_hyphen=True)]
@@ -64,9 +64,11 @@ def scan(
     Parameters
     ----------
     parameter
-        Name of a parameter of channels or modules, as XIA has it.
+        Name of a parameter of channels or modules, as XIA has it, or of bits:
+        EnableCFD, RejectPileup.
     values
-        Its values: START:STOP:STEP, values with commas, or both.
+        Its values: START:STOP:STEP, values with commas, or both. Words with commas
+        for named bits: on,off or positive,negative.
     parameter2
         A second parameter; all its values are set for each of the first.
     values2
@@ -114,7 +116,7 @@ def scan(
     with (
         choices_as_usage(),
         (driver or DriverOptions()).opened() as digitizer,
-        _progress(quiet=quiet or json) as progress,
+        _progress(definition.axes, quiet=quiet or json) as progress,
     ):
         try:
             result = run_scan(
@@ -126,6 +128,8 @@ def scan(
                 f"with {output_file}"
             )
             raise
+    for text in result.notes:
+        output.note(text)
     if json:
         _write_json(result)
     elif not quiet:
@@ -142,10 +146,11 @@ def _definition(
     bins: str | None,
     settle: float,
 ) -> Scan:
-    from pixie_pipe.scanning import Axis, Scan, parse_bins, parse_values
+    from pixie_pipe.scanning import Scan, parse_bins
+    from pixie_pipe.scanning.definition import make_axes
 
     return Scan(
-        axes=tuple(Axis(name, parse_values(text)) for name, text in parameters if name),
+        axes=make_axes((name, text) for name, text in parameters if name),
         measures=measures,
         seconds=seconds,
         bins=None if bins is None else parse_bins(bins),
@@ -157,7 +162,9 @@ def _tell(definition: Scan) -> None:
     from pixie_pipe._units import format_count, format_duration_ps
 
     axes = [
-        f"{axis.parameter}: {len(axis.values)} values from {axis.values[0]:g} to "
+        f"{axis.label}: {', '.join(axis.words)}"
+        if axis.words
+        else f"{axis.label}: {len(axis.values)} values from {axis.values[0]:g} to "
         f"{axis.values[-1]:g}"
         for axis in definition.axes
     ]
@@ -184,7 +191,7 @@ def _plot_files(plot: Path | None, definition: Scan) -> dict[str, Path]:
 
 
 @contextmanager
-def _progress(*, quiet: bool) -> Iterator[Progress | None]:
+def _progress(axes: Sequence[Axis], *, quiet: bool) -> Iterator[Progress | None]:
     """Show a progress bar on stderr if that is a terminal."""
     if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield None
@@ -203,7 +210,8 @@ def _progress(*, quiet: bool) -> Iterator[Progress | None]:
     task = bar.add_task("scanning", total=None)
 
     def update(done: int, total: int, point: Mapping[str, Any]) -> None:
-        values = ", ".join(f"{value:g}" for value in point["values"])
+        pairs = zip(axes, point["values"], strict=True)
+        values = ", ".join(axis.text(value) for axis, value in pairs)
         bar.update(task, description=f"at {values}", completed=done, total=total)
 
     with bar:
@@ -217,14 +225,7 @@ def _write_json(result: ScanResult) -> None:
         {
             "format": 1,
             **result.scan.to_dict(),
-            "channels": [
-                {
-                    "module": target.module,
-                    "name": target.module_name,
-                    "channel": target.channel,
-                }
-                for target in result.targets
-            ],
+            "channels": [target.to_dict() for target in result.targets],
             "points": [result.points[number] for number in sorted(result.points)],
         }
     )

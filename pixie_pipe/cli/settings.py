@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from cyclopts import App, Group, Parameter
 
 from pixie_pipe.cli import output
+from pixie_pipe.cli.digitizers import choices_as_usage
 from pixie_pipe.cli.settings_files import FileOptions
 from pixie_pipe.cli.usage import UsageError
 
@@ -23,7 +24,6 @@ Example: pixie-pipe settings show crate.json --module 0/2 --names 'TRIGGER_*'
 
 _SHOWN = Group("What is shown", sort_key=2)
 _DIFFERENT: Final = 1
-_MOST_CHANNELS: Final = 32
 
 
 def settings_app() -> App:
@@ -85,7 +85,10 @@ def show(
     json
         Print one JSON document instead of tables.
     """
-    numbers = None if channels is None else _channel_numbers(channels)
+    from pixie_pipe.scanning import parse_numbers
+
+    with choices_as_usage():
+        numbers = None if channels is None else parse_numbers(channels)
     modules = [_module_key(text) for text in module]
     (read,) = (options or FileOptions()).read(file)
     from pixie_pipe.settings import SettingsError, list_values
@@ -216,19 +219,3 @@ def _module_key(text: str) -> ModuleKey:
         raise UsageError(f"--module {text}: expected crate/slot, such as 0/2")
     crate, slot = found.groups()
     return int(slot) if crate is None else (int(crate), int(slot))
-
-
-def _channel_numbers(text: str) -> list[int]:
-    """Parse ``0-3,8``."""
-    numbers: set[int] = set()
-    for part in text.split(","):
-        found = re.fullmatch(r"\s*(\d+)(?:\s*-\s*(\d+))?\s*", part)
-        low, high = (int(n) if n else None for n in found.groups()) if found else (1, 0)
-        last = low if high is None else high
-        if low is None or last is None or not low <= last < _MOST_CHANNELS:
-            raise UsageError(
-                f"--channels {text}: expected numbers and ranges of channels, 0 to "
-                f"{_MOST_CHANNELS - 1}, such as 0-3,8"
-            )
-        numbers.update(range(low, last + 1))
-    return sorted(numbers)

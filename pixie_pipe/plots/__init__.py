@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from pixie_pipe.plots.baselines import plot_baselines
 from pixie_pipe.plots.channel_values import plot_channel_values
-from pixie_pipe.plots.figures import FORMATS, PlotError, require, save
+from pixie_pipe.plots.figures import FORMATS, PlotError, drawn, require, save
+from pixie_pipe.plots.persistence import plot_event_persistence, plot_persistence
 from pixie_pipe.plots.rates import plot_rates
 from pixie_pipe.plots.scans import plot_scan_curves, plot_scan_maps
 from pixie_pipe.plots.spectra import plot_spectra
@@ -19,8 +20,11 @@ __all__ = [
     "FORMATS",
     "FilterCurves",
     "PlotError",
+    "drawn",
     "plot_baselines",
     "plot_channel_values",
+    "plot_event_persistence",
+    "plot_persistence",
     "plot_rates",
     "plot_scan_curves",
     "plot_scan_maps",

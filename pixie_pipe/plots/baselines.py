@@ -13,8 +13,7 @@ from pixie_pipe.plots.figures import (
     PlotError,
     add_title,
     checked_labels,
-    grid_shape,
-    new_figure,
+    new_panels,
     tidy,
 )
 
@@ -35,7 +34,8 @@ def plot_baselines(
     Parameters
     ----------
     baselines
-        For each channel its baselines in ADC units, shape (values,); nan is left out.
+        For each channel its baselines in units of the energy, shape (values,); nan is
+        left out.
     labels
         Names of the channels.
     title
@@ -52,27 +52,21 @@ def plot_baselines(
     values = [np.asarray(channel, np.float64) for channel in baselines]
     if any(channel.ndim != 1 for channel in values):
         raise PlotError("expected one row of baselines for each channel")
+    finite = [channel[np.isfinite(channel)] for channel in values]
     names = checked_labels(labels, len(values), "channels")
-    rows, columns = grid_shape(len(values))
-    figure = new_figure(3.2 * columns + (4 if columns == 1 else 2), 1.8 * rows + 1.2)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for number, axes in enumerate(grid):
-        if number >= len(values):
-            axes.remove()
+    panels = new_panels(list(map(_heading, names, finite)))
+    for axes, channel in zip(panels.axes, finite, strict=True):
+        tidy(axes)
+        if channel.size == 0:
+            axes.set(xticks=[], yticks=[])
             continue
-        finite = values[number][np.isfinite(values[number])]
-        heights, edges = np.histogram(finite, _BINS)
+        heights, edges = np.histogram(channel, _BINS)
         axes.stairs(heights, edges, color=COLOURS[0], fill=True, alpha=0.75)
-        axes.set_title(_heading(names[number], finite), fontsize="medium", loc="left")
         axes.ticklabel_format(axis="x", useOffset=False)
         axes.locator_params(axis="x", nbins=5)
-        if number % columns == 0:
-            axes.set_ylabel("Baselines")
-        if number + columns >= len(values):
-            axes.set_xlabel("Baseline (ADC units)")
-        tidy(axes)
-    add_title(figure, title)
-    return figure
+    panels.label("Baseline (units of the energy)", "Baselines")
+    add_title(panels.figure, title)
+    return panels.figure
 
 
 def _heading(name: str, values: NDArray[np.float64]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -174,6 +175,89 @@ def grid_shape(panels: int, *, wide: bool = True) -> tuple[int, int]:
     few = 1 if wide else panels
     columns = few if panels < 4 else 2 if panels <= 8 else 4
     return math.ceil(panels / columns), columns
+
+
+@dataclass(frozen=True, slots=True)
+class Panels:
+    """A figure with axes for each channel, in rows and columns.
+
+    Attributes
+    ----------
+    figure
+        The figure.
+    axes
+        The axes, row by row.
+    columns
+        How many of them stand side by side.
+    """
+
+    figure: Figure
+    axes: list[Axes]
+    columns: int
+
+    def label(self, x_label: str | Sequence[str], y_label: str) -> None:
+        """Label the axes at the left, and those below which there are none.
+
+        Parameters
+        ----------
+        x_label
+            What the horizontal axes are: one text, or one for each.
+        y_label
+            What the vertical axes are.
+        """
+        count = len(self.axes)
+        texts = [x_label] * count if isinstance(x_label, str) else x_label
+        for number, axes in enumerate(self.axes):
+            if number % self.columns == 0:
+                axes.set_ylabel(y_label)
+            if number + self.columns >= count:
+                axes.set_xlabel(texts[number])
+                axes.tick_params(labelbottom=True)
+
+
+def new_panels(
+    names: Sequence[str], *, wide: bool = True, height: float = 1.7, **sharing: bool
+) -> Panels:
+    """Return a figure with axes for each name, which stands above them.
+
+    Parameters
+    ----------
+    names
+        Names of the channels.
+    wide
+        Whether the axes are wide, as of traces, or nearly square, as of maps.
+    height
+        Of wide axes with what stands around them, in inches.
+    **sharing
+        ``sharex`` and ``sharey`` of `Figure.subplots`.
+
+    Raises
+    ------
+    PlotError
+        If there are none, or more than can be read.
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    rows, columns = grid_shape(len(names), wide=wide)
+    if wide:
+        size = 3.2 * columns + (4 if columns == 1 else 2), height * rows + 1.2
+    else:
+        size = max(6.5, 3.4 * columns + 1.5), 3.2 * rows + 1
+    figure = new_figure(*size)
+    grid = figure.subplots(rows, columns, squeeze=False, **sharing).ravel()
+    for axes in grid[len(names) :]:
+        axes.remove()
+    panels = Panels(figure, list(grid[: len(names)]), columns)
+    for axes, name in zip(panels.axes, names, strict=True):
+        axes.set_title(name, fontsize="medium", loc="left")
+    return panels
+
+
+def drawn(figure: Figure, path: str | Path | None, *, force: bool = False) -> Figure:
+    """Return a figure, and write it if a file is given; see `save`."""
+    if path is not None:
+        save(figure, path, force=force)
+    return figure
 
 
 def tidy(axes: Axes) -> None:

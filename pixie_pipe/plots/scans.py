@@ -14,8 +14,8 @@ from pixie_pipe.plots.figures import (
     add_legend,
     add_title,
     checked_labels,
-    grid_shape,
     new_figure,
+    new_panels,
     styles,
     tidy,
 )
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def plot_scan_curves(
-    x: NDArray[Any],
+    x: NDArray[Any] | Sequence[float] | Sequence[str],
     values: NDArray[Any],
     errors: NDArray[Any] | None = None,
     *,
@@ -40,7 +40,8 @@ def plot_scan_curves(
     ----------
     x
         Values of the parameter, shape (points,), or of each curve, shape
-        (curves, points).
+        (curves, points), in any order; or a word for each point, which then are not
+        connected.
     values
         What was measured, shape (curves, points); nan leaves a gap.
     errors
@@ -65,25 +66,32 @@ def plot_scan_curves(
             f"the values have the shape {values.shape}, expected (curves, points)"
         )
     names = checked_labels(labels, len(values), "curves")
+    words, numbers = _places(x)
     try:
-        places = np.broadcast_to(np.asarray(x, np.float64), values.shape)
+        places = np.broadcast_to(numbers, values.shape)
         spread = None if errors is None else np.broadcast_to(errors, values.shape)
     except ValueError as error:
         raise PlotError(f"places, values and errors do not fit: {error}") from error
     figure = new_figure(8, 4.5)
     axes = figure.add_subplot()
     for number, style in enumerate(styles(len(values))):
+        # Values may come in any order; a line goes from each to the next larger one.
+        order = np.argsort(places[number], kind="stable")
         axes.errorbar(
-            places[number],
-            values[number],
-            yerr=None if spread is None else spread[number],
+            places[number][order],
+            values[number][order],
+            yerr=None if spread is None else spread[number][order],
             label=names[number],
             marker="o",
             markersize=3.5,
-            linewidth=0.9,
+            elinewidth=0.9,
+            linewidth=0 if words else 0.9,
             capsize=2,
             **style,
         )
+    if words:
+        axes.set_xticks(numbers, words)
+        axes.set_xlim(-0.5, len(words) - 0.5)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     axes.set_title(title)
@@ -93,8 +101,8 @@ def plot_scan_curves(
 
 
 def plot_scan_maps(
-    x: NDArray[Any],
-    y: NDArray[Any],
+    x: NDArray[Any] | Sequence[float] | Sequence[str],
+    y: NDArray[Any] | Sequence[float] | Sequence[str],
     values: NDArray[Any],
     *,
     x_label: str,
@@ -108,7 +116,8 @@ def plot_scan_maps(
     Parameters
     ----------
     x, y
-        Values of the two parameters, shapes (columns,) and (rows,).
+        Values of the two parameters, or words for them, shapes (columns,) and
+        (rows,); numbers in any order.
     values
         What was measured, shape (channels, rows, columns); nan is left white.
     x_label, y_label, value_label
@@ -132,37 +141,43 @@ def plot_scan_maps(
             f"the values have the shape {values.shape}, expected (channels, {len(y)}, "
             f"{len(x)})"
         )
+    x_words, x_numbers = _places(x)
+    y_words, y_numbers = _places(y)
+    # Cells stand side by side in the order of their values.
+    columns, rows = np.argsort(x_numbers), np.argsort(y_numbers)
+    edges = _edges(x_numbers[columns]), _edges(y_numbers[rows])
     names = checked_labels(labels, len(values), "channels")
-    rows, columns = grid_shape(len(values), wide=False)
-    figure = new_figure(max(6.5, 3.4 * columns + 1.5), 3.2 * rows + 1)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    panels = new_panels(names, wide=False, sharex=True, sharey=True)
     known = values[np.isfinite(values)]
     limits = {"vmin": known.min(), "vmax": known.max()} if known.size else {}
-    drawn = None
-    for number, axes in enumerate(grid.ravel()):
-        if number >= len(values):
-            axes.remove()
-            continue
-        drawn = axes.pcolormesh(
-            _edges(x), _edges(y), values[number], cmap=MAP, shading="flat", **limits
-        )
-        axes.set_title(names[number], fontsize="medium", loc="left")
-        if number % columns == 0:
-            axes.set_ylabel(y_label)
-        if number + columns >= len(values):
-            axes.set_xlabel(x_label)
-            axes.tick_params(labelbottom=True)
-    figure.colorbar(drawn, ax=grid, label=value_label)
-    add_title(figure, title)
-    return figure
+    ordered = values[:, rows][:, :, columns]
+    for axes, cells in zip(panels.axes, ordered, strict=True):
+        drawn = axes.pcolormesh(*edges, cells, cmap=MAP, shading="flat", **limits)
+        if x_words:
+            axes.set_xticks(x_numbers, x_words)
+        if y_words:
+            axes.set_yticks(y_numbers, y_words)
+    panels.label(x_label, y_label)
+    panels.figure.colorbar(drawn, ax=panels.axes, label=value_label)
+    add_title(panels.figure, title)
+    return panels.figure
 
 
-def _edges(centres: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the edges of cells around values in ascending or descending order."""
-    middles = np.asarray(centres, np.float64)
-    if middles.size == 1:
-        return np.array([middles[0] - 0.5, middles[0] + 0.5])
-    inner = (middles[1:] + middles[:-1]) / 2
+def _places(
+    values: NDArray[Any] | Sequence[float] | Sequence[str],
+) -> tuple[list[str], NDArray[np.float64]]:
+    """Return words and where they stand along an axis; none, and numbers, for those."""
+    words = [value for value in values if isinstance(value, str)]
+    if words:
+        return words, np.arange(len(words), dtype=np.float64)
+    return [], np.asarray(values, np.float64)
+
+
+def _edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the edges of cells around values in ascending order."""
+    if centres.size == 1:
+        return np.array([centres[0] - 0.5, centres[0] + 0.5])
+    inner = (centres[1:] + centres[:-1]) / 2
     return np.concatenate(
-        ([2 * middles[0] - inner[0]], inner, [2 * middles[-1] - inner[-1]])
+        ([2 * centres[0] - inner[0]], inner, [2 * centres[-1] - inner[-1]])
     )

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from pixie_pipe.plots.figures import (
     COLOURS,
+    Panels,
     PlotError,
     add_legend,
     add_title,
     checked_labels,
-    grid_shape,
     new_figure,
+    new_panels,
     styles,
     tidy,
 )
@@ -89,13 +90,14 @@ def plot_spectra(
             f"the range is {first} to {last}, expected a first bin of at least 0 and "
             f"a larger one behind the last"
         )
-    rows, columns = 1, 1
-    if not (len(spectra) <= _MOST_OVERLAID if overlaid is None else overlaid):
-        rows, columns = grid_shape(len(spectra))
-    figure, panels = _panels(len(spectra), rows, columns)
-    is_alone = len(panels) == 1
+    if len(spectra) <= _MOST_OVERLAID if overlaid is None else overlaid:
+        figure = new_figure(9, 4.5)
+        panels = Panels(figure, [figure.add_subplot()], 1)
+    else:
+        panels = new_panels(names, sharex=True)
+    is_alone = len(panels.axes) == 1
     for number, style in enumerate(styles(len(spectra))):
-        axes = panels[0 if is_alone else number]
+        axes = panels.axes[0 if is_alone else number]
         heights, edges = _steps(spectra[number], first, last, rebin)
         if scale == "log":
             heights = np.where(heights > 0, heights, np.nan)
@@ -103,36 +105,16 @@ def plot_spectra(
         axes.stairs(
             heights, edges, label=names[number], baseline=None, linewidth=0.9, **look
         )
-        if not is_alone:
-            axes.set_title(names[number], fontsize="medium", loc="left")
-    for number, axes in enumerate(panels):
+    for axes in panels.axes:
         axes.set_xlim(first, last)
         if not is_alone:
             axes.locator_params(axis="x", nbins=5)
         _finish(axes, scale)
-        if number % columns == 0:
-            axes.set_ylabel(
-                "Counts per bin" if rebin == 1 else f"Counts / {rebin} bins"
-            )
-        if number + columns >= len(panels):
-            axes.set_xlabel(x_label)
-            axes.tick_params(labelbottom=True)
-    add_title(figure, title)
+    panels.label(x_label, "Counts per bin" if rebin == 1 else f"Counts / {rebin} bins")
+    add_title(panels.figure, title)
     if is_alone:
-        add_legend(figure, panels[0])
-    return figure
-
-
-def _panels(count: int, rows: int, columns: int) -> tuple[Figure, list[Axes]]:
-    """Return a figure with axes for all spectra, or for each."""
-    if (rows, columns) == (1, 1):
-        figure = new_figure(9, 4.5)
-        return figure, [figure.add_subplot()]
-    figure = new_figure(3.2 * columns + (4 if columns == 1 else 2), 1.7 * rows + 1.2)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
-    for axes in grid[count:]:
-        axes.remove()
-    return figure, list(grid[:count])
+        add_legend(panels.figure, panels.axes[0])
+    return panels.figure
 
 
 def _steps(

@@ -18,8 +18,8 @@ from pixie_pipe.plots.figures import (
     add_legend,
     add_title,
     checked_labels,
-    grid_shape,
     new_figure,
+    new_panels,
     styles,
     tidy,
 )
@@ -112,7 +112,7 @@ def plot_traces(
     """
     channels = [np.atleast_2d(np.asarray(channel)) for channel in traces]
     names = checked_labels(labels, len(channels), "channels")
-    steps = _checked_steps(sample_us, len(channels))
+    steps = checked_steps(sample_us, len(channels))
     curves = _checked_filters(filters, channels)
     if not channels or any(channel.size == 0 for channel in channels):
         raise PlotError("there are no samples to draw")
@@ -125,9 +125,14 @@ def plot_traces(
     return _one_by_one(channels, steps, names, title)
 
 
-def _checked_steps(
-    sample_us: float | Sequence[float] | None, count: int
-) -> list[float]:
+def checked_steps(sample_us: float | Sequence[float] | None, count: int) -> list[float]:
+    """Return the time between samples of each channel in µs; nan if it is not known.
+
+    Raises
+    ------
+    PlotError
+        If there are more or fewer times than channels.
+    """
     if sample_us is None:
         return [math.nan] * count
     steps: NDArray[np.float64] = np.asarray(sample_us, np.float64)
@@ -163,8 +168,9 @@ def _times(samples: int, step: float) -> NDArray[np.float64]:
     return np.arange(samples, dtype=np.float64) * (1.0 if math.isnan(step) else step)
 
 
-def _time_label(step: float) -> str:
-    return "Sample" if math.isnan(step) else "Time (us)"
+def time_label(step: float, origin: str = "") -> str:
+    """Return what stands along the time axis, and from where it counts."""
+    return f"Sample{origin}" if math.isnan(step) else f"Time{origin} (µs)"
 
 
 def _draw(
@@ -198,7 +204,7 @@ def _overlaid(
     rows = zip(channels, steps, names, styles(len(channels)), strict=True)
     for channel, step, name, style in rows:
         _draw(axes, channel, step, name, **style)
-    axes.set_xlabel(_time_label(steps[0]))
+    axes.set_xlabel(time_label(steps[0]))
     axes.set_ylabel("ADC units")
     axes.set_title(title)
     tidy(axes)
@@ -212,33 +218,18 @@ def _one_by_one(
     names: Sequence[str],
     title: str,
 ) -> Figure:
-    rows, columns = grid_shape(len(channels))
-    figure = new_figure(3.2 * columns + (4 if columns == 1 else 2), 1.7 * rows + 1.2)
     # Within a column, only the lowest axes tell the time if all times are alike.
-    same = (
-        len(
-            {
-                (channel.shape[1], step)
-                for channel, step in zip(channels, steps, strict=True)
-            }
-        )
-        == 1
-    )
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=same).ravel()
-    for number, axes in enumerate(grid):
-        if number >= len(channels):
-            axes.remove()
-            continue
-        _draw(axes, channels[number], steps[number], names[number], color=COLOURS[0])
-        axes.set_title(names[number], fontsize="medium", loc="left")
-        if number % columns == 0:
-            axes.set_ylabel("ADC units")
-        if number + columns >= len(channels):
-            axes.set_xlabel(_time_label(steps[number]))
-            axes.tick_params(labelbottom=True)
+    times = {
+        (channel.shape[1], step) for channel, step in zip(channels, steps, strict=True)
+    }
+    panels = new_panels(names, sharex=len(times) == 1)
+    rows = zip(panels.axes, channels, steps, names, strict=True)
+    for axes, channel, step, name in rows:
+        _draw(axes, channel, step, name, color=COLOURS[0])
         tidy(axes)
-    add_title(figure, title)
-    return figure
+    panels.label(list(map(time_label, steps)), "ADC units")
+    add_title(panels.figure, title)
+    return panels.figure
 
 
 def _with_filters(
@@ -272,7 +263,7 @@ def _with_filters(
         grid[0].set_title(names[number], fontsize="medium", loc="left")
         grid[0].set_ylabel("Trace\n(ADC units)")
         _draw_filters(grid, panels, filters[number] or FilterCurves(), step)
-        grid[-1].set_xlabel(_time_label(step))
+        grid[-1].set_xlabel(time_label(step))
         part.align_ylabels(grid)
     add_title(figure, title)
     return figure

@@ -15,14 +15,11 @@ that can draw itself:
 from __future__ import annotations
 
 from pixie_pipe.scanning.definition import Axis, Scan
-from pixie_pipe.scanning.errors import (
-    ChoiceError,
-    RestoreError,
-    ScanFileError,
-    ScanningError,
-)
+from pixie_pipe.scanning.errors import ChoiceError, ScanFileError, ScanningError
 from pixie_pipe.scanning.filter_curves import filter_curves
 from pixie_pipe.scanning.measures import MEASURES, Measure
+from pixie_pipe.scanning.offsets import Offsets, adjust_offsets
+from pixie_pipe.scanning.pulses import find_pulse, has_pulse
 from pixie_pipe.scanning.rates import RateHistory, Rates, watch_rates
 from pixie_pipe.scanning.result import ScanResult, load_scan
 from pixie_pipe.scanning.runs import Pace
@@ -37,7 +34,12 @@ from pixie_pipe.scanning.statistics import (
 )
 from pixie_pipe.scanning.targets import Target, choose_targets
 from pixie_pipe.scanning.traces import Traces, take_traces
-from pixie_pipe.scanning.values import parse_bins, parse_numbers, parse_values
+from pixie_pipe.scanning.values import (
+    parse_bins,
+    parse_numbers,
+    parse_span,
+    parse_values,
+)
 from pixie_pipe.spectra.peaks import Peak, find_peaks, measure_peak
 
 __all__ = [
@@ -49,11 +51,11 @@ __all__ = [
     "Measure",
     "ModuleCounts",
     "ModuleRates",
+    "Offsets",
     "Pace",
     "Peak",
     "RateHistory",
     "Rates",
-    "RestoreError",
     "Scan",
     "ScanFileError",
     "ScanResult",
@@ -61,15 +63,19 @@ __all__ = [
     "Spectra",
     "Target",
     "Traces",
+    "adjust_offsets",
     "baselines",
     "choose_targets",
     "filter_curves",
     "find_peaks",
+    "find_pulse",
+    "has_pulse",
     "load_scan",
     "measure_peak",
     "module_counts",
     "parse_bins",
     "parse_numbers",
+    "parse_span",
     "parse_values",
     "rates_between",
     "run_scan",

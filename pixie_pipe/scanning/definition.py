@@ -11,7 +11,15 @@ from typing import Any, Final
 from pixie_pipe.scanning.errors import ChoiceError
 from pixie_pipe.scanning.measures import Need, find_measure
 from pixie_pipe.scanning.runs import check_seconds
-from pixie_pipe.scanning.values import chosen_bins
+from pixie_pipe.scanning.values import chosen_bins, parse_values
+from pixie_pipe.settings import (
+    CHANNEL_PARAMETERS,
+    FIELDS,
+    MODULE_PARAMETERS,
+    BitField,
+    SettingsError,
+)
+from pixie_pipe.settings.wanted import check_value
 
 MOST_POINTS: Final = 100_000
 """More points than these would take days."""
@@ -24,24 +32,81 @@ class Axis:
     Attributes
     ----------
     parameter
-        Its name, as XIA has it: ``TRIGGER_THRESHOLD``.
+        Its name, as XIA has it: ``TRIGGER_THRESHOLD``; or that of named bits:
+        ``Polarity``.
     values
-        The values, in the order in which they are set.
+        The values, in the order in which they are set. Those of named bits may be given
+        as words (``on``, ``positive``) or as what `BitField.get` returns; kept are the
+        numbers in the bits.
+
+    Raises
+    ------
+    ChoiceError
+        If there is no such parameter, or it cannot have one of the values.
     """
 
     parameter: str
     values: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "values", tuple(float(value) for value in self.values))
         if not self.parameter:
             raise ChoiceError("a parameter has no name")
         if not self.values:
             raise ChoiceError(f"there are no values for {self.parameter}")
-        if not all(map(math.isfinite, self.values)):
-            raise ChoiceError(f"a value for {self.parameter} is not finite")
+        if self._field is not None and self._field.channels:
+            raise ChoiceError(
+                f"{self.parameter} is a list of channels, which cannot be scanned"
+            )
+        object.__setattr__(self, "values", tuple(map(self._checked, self.values)))
         if len(set(self.values)) < len(self.values):
             raise ChoiceError(f"a value for {self.parameter} comes twice")
+
+    def _checked(self, value: object) -> float:
+        try:
+            if self._field is not None and isinstance(value, str):
+                value = self._field.parse(value)
+            return self.number(check_value(self.parameter, value))
+        except SettingsError as error:
+            raise ChoiceError(str(error)) from error
+
+    @property
+    def _field(self) -> BitField | None:
+        return FIELDS.get(self.parameter)
+
+    @property
+    def unit(self) -> str:
+        """Unit of its values; empty if they have none."""
+        known = {**CHANNEL_PARAMETERS, **MODULE_PARAMETERS}.get(self.parameter)
+        return known.unit if known else ""
+
+    @property
+    def label(self) -> str:
+        """What stands along an axis: with the unit."""
+        return f"{self.parameter} ({self.unit})" if self.unit else self.parameter
+
+    def asked(self, number: float) -> object:
+        """Return what is written for one of the values."""
+        return number if self._field is None else self._field.value_of(int(number))
+
+    def number(self, got: object) -> float:
+        """Return the number for what was written, or read."""
+        if self._field is not None:
+            return float(self._field.number_of(got))
+        assert isinstance(got, (int, float))
+        return float(got)
+
+    def text(self, number: float) -> str:
+        """Return one of the values as people write it."""
+        if self._field is None:
+            return f"{number:g}"
+        return self._field.word(self._field.value_of(int(number)))
+
+    @property
+    def words(self) -> list[str]:
+        """The words for its values; empty if they are numbers."""
+        if self._field is None or not self._field.choices:
+            return []
+        return [self.text(value) for value in self.values]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +197,7 @@ class Scan:
         """Return plain values, for JSON."""
         return {
             "axes": [
-                {"parameter": axis.parameter, "values": list(axis.values)}
+                {"parameter": axis.parameter, "values": axis.words or list(axis.values)}
                 for axis in self.axes
             ],
             "measures": list(self.measures),
@@ -163,7 +228,28 @@ class Scan:
 
 
 def make_axes(
-    parameters: Iterable[tuple[str, Sequence[float]]],
+    parameters: Iterable[tuple[str, Sequence[Any] | str]],
 ) -> tuple[Axis, ...]:
-    """Return the axes for names and values of parameters."""
-    return tuple(Axis(name, tuple(values)) for name, values in parameters)
+    """Return the axes for names and values of parameters.
+
+    Parameters
+    ----------
+    parameters
+        Names, and values or a text of them: see `parse_values`; for named bits, words
+        with commas.
+
+    Raises
+    ------
+    ChoiceError
+        If a text is none of values, or a parameter cannot have one.
+    """
+    return tuple(Axis(name, _values(name, values)) for name, values in parameters)
+
+
+def _values(name: str, values: Sequence[Any] | str) -> tuple[Any, ...]:
+    if not isinstance(values, str):
+        return tuple(values)
+    field = FIELDS.get(name)
+    if field is not None and field.choices:
+        return tuple(values.split(","))
+    return parse_values(values)

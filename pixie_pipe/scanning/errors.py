@@ -15,7 +15,3 @@ class ChoiceError(ScanningError, ValueError):
 
 class ScanFileError(ScanningError):
     """A file with results is of another scan, is in use, or is damaged."""
-
-
-class RestoreError(ScanningError):
-    """Values that a scan has changed could not be given back."""

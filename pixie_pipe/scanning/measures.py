@@ -49,7 +49,7 @@ class Observation:
     spectrum
         The spectrum, shape (bins,).
     baselines
-        Baselines in ADC units, shape (values,).
+        Baselines in units of the energy, shape (values,).
     """
 
     bins: tuple[int, int] | None
@@ -230,7 +230,7 @@ MEASURES: Final = {
         Measure(
             name="baseline_noise",
             label="Baseline noise, σ",
-            unit="ADC units",
+            unit="units of the energy",
             need=Need.BASELINES,
             of=_baseline_noise,
         ),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixie_pipe._units import format_duration_ps
+from pixie_pipe.scanning.plain import plain
 from pixie_pipe.scanning.runs import (
     REAL_TIME,
     Pace,
@@ -86,9 +87,7 @@ class Rates:
             "seconds": round(self.seconds, 6),
             "channels": [
                 {
-                    "module": target.module,
-                    "name": target.module_name,
-                    "channel": target.channel,
+                    **target.to_dict(),
                     "input_hz": plain(self.input_hz[row]),
                     "output_hz": plain(self.output_hz[row]),
                     "dead_percent": plain(self.dead_percent[row]),
@@ -106,11 +105,6 @@ class Rates:
                 for number, rates in self.modules.items()
             ],
         }
-
-
-def plain(value: float) -> float | None:
-    """Return a number for JSON, which knows no nan."""
-    return float(value) if np.isfinite(value) else None
 
 
 @dataclass(slots=True, eq=False)
@@ -153,7 +147,7 @@ class RateHistory:
         PlotError, MissingExtraError, OutputExistsError
             If it cannot be drawn or written.
         """
-        from pixie_pipe.plots import plot_rates, save
+        from pixie_pipe.plots import drawn, plot_rates
         from pixie_pipe.scanning.errors import ScanningError
 
         if not self.readings:
@@ -166,9 +160,7 @@ class RateHistory:
             labels=[target.name for target in self.readings[0].targets],
             title="Rates",
         )
-        if path is not None:
-            save(figure, path, force=force)
-        return figure
+        return drawn(figure, path, force=force)
 
 
 def watch_rates(

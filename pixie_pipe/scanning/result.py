@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixie_pipe.scanning.definition import Scan
+from pixie_pipe.scanning.definition import Axis, Scan
 from pixie_pipe.scanning.errors import ChoiceError, ScanFileError
 from pixie_pipe.scanning.measures import find_measure
 from pixie_pipe.scanning.results_file import Contents, read_results
@@ -35,12 +35,15 @@ class ScanResult:
         as in the file.
     path
         The file, or None.
+    notes
+        What else has changed with the parameters, and what to think of.
     """
 
     scan: Scan
     targets: tuple[Target, ...]
     points: dict[int, dict[str, Any]] = field(default_factory=dict)
     path: Path | None = None
+    notes: list[str] = field(default_factory=list)
 
     @property
     def is_complete(self) -> bool:
@@ -79,6 +82,8 @@ class ScanResult:
 
     def read_back(self, parameter: str | None = None) -> NDArray[np.float64]:
         """Return the values that the parameter had, shape as that of `values`.
+
+        For named bits these are the numbers in the bits.
 
         Parameters
         ----------
@@ -134,24 +139,29 @@ class ScanResult:
 
         Values of a parameter that differ from those asked for stand in brackets.
         """
-        heads = [
-            *self.scan.parameters,
-            "channel",
-            *(f"{name} ({find_measure(name).unit})" for name in self.scan.measures),
+        measures = [find_measure(name) for name in self.scan.measures]
+        rows = [
+            [*self.scan.parameters, "channel", *self.scan.measures],
+            # Units below the names: a scan of two measures fits into 80 columns.
+            [
+                *(f"({axis.unit})" if axis.unit else "" for axis in self.scan.axes),
+                "",
+                *(f"({measure.unit})" for measure in measures),
+            ],
         ]
-        rows = [heads]
         asked = self.scan.points()
         for number in sorted(self.points):
             point = self.points[number]
             for row, target in enumerate(self.targets):
+                settings = zip(
+                    self.scan.axes, asked[number], point["read_back"][row], strict=True
+                )
+                found = (point["results"][name][row] for name in self.scan.measures)
                 rows.append(
                     [
-                        *map(_setting, asked[number], point["read_back"][row]),
+                        *(_setting(*setting) for setting in settings),
                         target.name,
-                        *(
-                            _with_error(*point["results"][name][row])
-                            for name in self.scan.measures
-                        ),
+                        *(_with_error(*pair) for pair in found),
                     ]
                 )
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -171,7 +181,7 @@ class ScanResult:
     ) -> Figure:
         """Draw one measure: curves over one parameter, maps over two.
 
-        The curves stand over the values that were read back.
+        The curves stand over the values that were read back, or over their words.
 
         Parameters
         ----------
@@ -189,39 +199,40 @@ class ScanResult:
         PlotError, MissingExtraError, OutputExistsError
             If it cannot be drawn or written.
         """
-        from pixie_pipe.plots import plot_scan_curves, plot_scan_maps, save
+        from pixie_pipe.plots import drawn, plot_scan_curves, plot_scan_maps
 
         what = find_measure(self._name(measure))
         names = [target.name for target in self.targets]
+        title = f"Scan of {' and '.join(self.scan.parameters)}"
         if len(self.scan.axes) == 1:
+            (axis,) = self.scan.axes
             figure = plot_scan_curves(
-                self.read_back(),
+                axis.words or self.read_back(),
                 self.values(what.name),
                 self.errors(what.name),
-                x_label=self.scan.axes[0].parameter,
+                x_label=axis.label,
                 y_label=what.axis_label,
                 labels=names,
-                title=f"Scan of {self.scan.axes[0].parameter}",
+                title=title,
             )
         else:
             first, second = self.scan.axes
             figure = plot_scan_maps(
-                np.array(second.values),
-                np.array(first.values),
+                second.words or second.values,
+                first.words or first.values,
                 self.values(what.name),
-                x_label=second.parameter,
-                y_label=first.parameter,
+                x_label=second.label,
+                y_label=first.label,
                 value_label=what.axis_label,
                 labels=names,
-                title=f"Scan of {first.parameter} and {second.parameter}",
+                title=title,
             )
-        if path is not None:
-            save(figure, path, force=force)
-        return figure
+        return drawn(figure, path, force=force)
 
 
-def _setting(asked: float, found: float) -> str:
-    return f"{asked:g}" if np.isclose(asked, found) else f"{asked:g} [{found:g}]"
+def _setting(axis: Axis, asked: float, found: float) -> str:
+    text = axis.text(asked)
+    return text if np.isclose(asked, found) else f"{text} [{axis.text(found)}]"
 
 
 def _with_error(value: float | None, error: float | None) -> str:

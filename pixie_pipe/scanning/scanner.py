@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pixie_pipe.drivers.digitizer import DriverError
-from pixie_pipe.scanning.controls import Controls, Place
+from pixie_pipe.scanning.controls import Controls
 from pixie_pipe.scanning.definition import Scan, make_axes
-from pixie_pipe.scanning.errors import RestoreError
+from pixie_pipe.scanning.errors import ScanFileError
 from pixie_pipe.scanning.holding import held_signals
 from pixie_pipe.scanning.measures import Need, Observation, find_measure
+from pixie_pipe.scanning.plain import plain
 from pixie_pipe.scanning.result import ScanResult, checked_result, definition_of
 from pixie_pipe.scanning.results_file import ResultsFile
 from pixie_pipe.scanning.runs import REAL_TIME, Pace, histogram_run, list_mode_run
@@ -26,7 +26,7 @@ from pixie_pipe.scanning.targets import (
     signals_of,
     spectra_of,
 )
-from pixie_pipe.scanning.values import parse_values
+from pixie_pipe.settings import OldValues, RestoreError
 
 if TYPE_CHECKING:
     from pixie_pipe.drivers.digitizer import Digitizer
@@ -38,9 +38,9 @@ Progress: TypeAlias = Callable[[int, int, Mapping[str, Any]], None]
 def scan(
     digitizer: Digitizer,
     parameter: str,
-    values: Sequence[float] | str,
+    values: Sequence[Any] | str,
     parameter2: str | None = None,
-    values2: Sequence[float] | str = (),
+    values2: Sequence[Any] | str = (),
     *,
     measure: str | Sequence[str] = "peak_position",
     modules: ModuleChoice = None,
@@ -62,7 +62,7 @@ def scan(
         An open digitizer with parameters.
     parameter, values
         Name of a parameter of channels or of modules, and its values: numbers, or a
-        text such as ``"10:100:5"``.
+        text such as ``"10:100:5"``. Or the name of bits, and words: ``"on,off"``.
     parameter2, values2
         A second one; all its values are set for each of the first.
     measure
@@ -95,14 +95,16 @@ def scan(
         If what was asked for makes no sense.
     DriverError
         If the driver lacks what is needed, or fails, or a run goes on.
+    ChangesRefusedError
+        If the modules refuse a value.
     ScanFileError
         If the file is of another scan, in use, or damaged.
     RestoreError
         If old values could not be given back: which.
     """
-    pairs = [(parameter, _values(values))]
+    pairs = [(parameter, values)]
     if parameter2 is not None:
-        pairs.append((parameter2, _values(values2)))
+        pairs.append((parameter2, values2))
     definition = Scan(
         axes=make_axes(pairs),
         measures=(measure,) if isinstance(measure, str) else tuple(measure),
@@ -119,10 +121,6 @@ def scan(
         progress=progress,
         pace=pace,
     )
-
-
-def _values(values: Sequence[float] | str) -> tuple[float, ...]:
-    return parse_values(values) if isinstance(values, str) else tuple(values)
 
 
 def run_scan(
@@ -173,13 +171,14 @@ class _Scanner:
         if self._result.is_complete and not left_over:
             return self._result
         self._refuse_what_is_lacking()
-        controls = Controls(self._digitizer, self._scan.parameters, self._targets)
+        controls = Controls(self._digitizer, self._scan.axes, self._targets)
         with self._restored(controls, left_over):
             for number, values in enumerate(self._scan.points()):
                 if number in self._result.points:
                     continue
                 point = self._measure(controls, number, values)
                 self._result.points[number] = point
+                self._result.notes = controls.notes
                 if self._file is not None:
                     self._file.add("point", **point)
                 if progress is not None:
@@ -200,11 +199,15 @@ class _Scanner:
         self, controls: Controls, left_over: Sequence[Mapping[str, Any]]
     ) -> Iterator[None]:
         """Give back at the end what the values are now, or were before a crash."""
-        now = controls.read()
-        old = now | _left_over(left_over, now)
+        old = controls.old_values()
         if self._file is not None:
-            kept = [_to_dict(place, value) for place, value in old.items()]
-            self._file.add("begin", old_values=kept)
+            try:
+                old.take_rows(left_over)
+            except (KeyError, TypeError, ValueError) as error:
+                raise ScanFileError(
+                    f"{self._file.path}: the old values are damaged: {error!r}"
+                ) from error
+            self._file.add("begin", old_values=old.to_rows())
         try:
             yield
         except BaseException as error:
@@ -215,7 +218,7 @@ class _Scanner:
     def _give_back(
         self,
         controls: Controls,
-        old: Mapping[Place, float],
+        old: OldValues,
         reason: BaseException | None = None,
     ) -> None:
         with held_signals():
@@ -230,7 +233,7 @@ class _Scanner:
                     raise
                 ending = f"{type(reason).__name__} {reason}".rstrip()
                 raise RestoreError(
-                    f"{error}\nThe scan was ended by: {ending}"
+                    error.lost, error.texts, f"The scan was ended by: {ending}"
                 ) from reason
             if self._file is not None:
                 self._file.add("end", complete=self._result.is_complete)
@@ -239,13 +242,12 @@ class _Scanner:
         self, controls: Controls, number: int, values: tuple[float, ...]
     ) -> dict[str, Any]:
         """Return what was found at one point, as plain values."""
-        controls.write(dict(zip(self._scan.parameters, values, strict=True)))
-        read_back = controls.read_back()
+        read_back = controls.set(values)
         if self._scan.settle_s:
             self._pace.sleep(self._scan.settle_s)
         seen = self._observe()
         found = {
-            name: [[_plain(one) for one in find_measure(name).of(one)] for one in seen]
+            name: [[plain(one) for one in find_measure(name).of(one)] for one in seen]
             for name in self._scan.measures
         }
         return {
@@ -280,31 +282,3 @@ class _Scanner:
             for one, target in zip(seen, self._targets, strict=True):
                 one.rates = rates[target.module]
         return seen
-
-
-def _plain(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
-def _to_dict(place: Place, value: float) -> dict[str, Any]:
-    return {
-        "parameter": place.parameter,
-        "module": place.module,
-        "channel": place.channel,
-        "value": value,
-    }
-
-
-def _left_over(
-    left_over: Sequence[Mapping[str, Any]], now: Mapping[Place, float]
-) -> dict[Place, float]:
-    """Return the values that a scan which died has not given back."""
-    known = {
-        (item["parameter"], item["module"], item["channel"]): float(item["value"])
-        for item in left_over
-    }
-    return {
-        place: known[key]
-        for place in now
-        if (key := (place.parameter, place.module, place.channel)) in known
-    }

@@ -117,7 +117,7 @@ class Spectra:
         PlotError, MissingExtraError, OutputExistsError
             If it cannot be drawn or written.
         """
-        from pixie_pipe.plots import plot_spectra, save
+        from pixie_pipe.plots import drawn, plot_spectra
 
         figure = plot_spectra(
             self.counts,
@@ -128,9 +128,7 @@ class Spectra:
             overlaid=overlaid,
             title=f"MCA spectra, {self.seconds:g} s",
         )
-        if path is not None:
-            save(figure, path, force=force)
-        return figure
+        return drawn(figure, path, force=force)
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the numbers to a file.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pixie_pipe.drivers.digitizer import (
     DriverError,
@@ -47,6 +47,14 @@ class Target:
     def name(self) -> str:
         """Short name, for tables and legends: ``c0-s02 ch 03``."""
         return f"{self.module_name} ch {self.channel:02d}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        return {
+            "module": self.module,
+            "name": self.module_name,
+            "channel": self.channel,
+        }
 
 
 def signals_of(digitizer: Digitizer, needed_for: str) -> Signals:

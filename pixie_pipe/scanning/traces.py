@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixie_pipe.drivers.digitizer import Parameters
 from pixie_pipe.scanning.errors import ChoiceError, ScanningError
+from pixie_pipe.scanning.pulses import find_pulse, has_pulse
 from pixie_pipe.scanning.runs import REAL_TIME, Pace, check_seconds
 from pixie_pipe.scanning.targets import (
     ChannelChoice,
@@ -28,19 +30,6 @@ if TYPE_CHECKING:
     from pixie_pipe.drivers.digitizer import Digitizer
     from pixie_pipe.plots import FilterCurves
 
-_STEP_SAMPLES: Final = 4
-"""A pulse is looked for in the difference of the means of so many samples."""
-
-_GAP_SAMPLES: Final = 4
-"""Samples between them, in which the pulse may rise."""
-
-_SIGMAS: Final = 8.0
-"""How many standard deviations of the noise make a pulse: with Gaussian noise, a trace
-of a million samples has none by chance."""
-
-_LEAST_NOISE: Final = 0.3
-"""Noise of an ideal ADC in its own units: 1 / sqrt(12)."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Traces:
@@ -53,7 +42,7 @@ class Traces:
     samples
         For each channel its traces in ADC units, shape (traces, samples), uint16.
     sample_us
-        For each channel the time between two samples in us; nan if it is not known.
+        For each channel the time between two samples in µs; nan if it is not known.
     has_pulse
         For each channel, which of its traces show a pulse, shape (traces,).
     """
@@ -116,7 +105,7 @@ class Traces:
         PlotError, MissingExtraError, OutputExistsError
             If it cannot be drawn or written.
         """
-        from pixie_pipe.plots import plot_traces, save
+        from pixie_pipe.plots import drawn, plot_traces
 
         figure = plot_traces(
             self.samples,
@@ -126,9 +115,67 @@ class Traces:
             overlaid=overlaid,
             title="ADC traces",
         )
-        if path is not None:
-            save(figure, path, force=force)
-        return figure
+        return drawn(figure, path, force=force)
+
+    def persistence(
+        self,
+        path: str | Path | None = None,
+        *,
+        align: bool = False,
+        threshold: float | None = None,
+        span_us: tuple[float, float] | None = None,
+        force: bool = False,
+    ) -> Figure:
+        """Draw how many traces pass where, and write the picture if a file is given.
+
+        Parameters
+        ----------
+        path
+            A file .png, .svg or .pdf.
+        align
+            Shift each trace so that its pulse is at the time 0, where it is steepest;
+            traces without a pulse are left out.
+        threshold
+            Least height of such a pulse; see `find_pulse`.
+        span_us
+            First and last time to draw, in µs.
+        force
+            Replace a file that exists.
+
+        Raises
+        ------
+        ScanningError
+            If no trace has a pulse.
+        PlotError, MissingExtraError, OutputExistsError
+            If it cannot be drawn or written.
+        """
+        from pixie_pipe.plots import drawn, plot_persistence
+
+        figure = plot_persistence(
+            self.samples,
+            self.sample_us,
+            labels=[target.name for target in self.targets],
+            at=self._pulses(threshold) if align else None,
+            span_us=span_us,
+            title="ADC traces",
+        )
+        return drawn(figure, path, force=force)
+
+    def _pulses(self, threshold: float | None) -> list[list[float]]:
+        """Return the sample of the pulse in each trace; nan where there is none."""
+        found = [
+            [find_pulse(trace, threshold) for trace in channel]
+            for channel in self.samples
+        ]
+        if not any(one is not None for channel in found for one in channel):
+            raise ScanningError(
+                "no trace has a pulse to be aligned at; wait for pulses (--auto), or "
+                "lower the threshold"
+            )
+        return [
+            [math.nan if one is None else float(one) for one in channel]
+            for channel in found
+        ]
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the numbers to a file.
@@ -244,13 +291,14 @@ class _Taker:
     def __init__(self, count: int) -> None:
         self._count = count
         self._with: list[NDArray[np.uint16]] = []
-        self._all: list[tuple[NDArray[np.uint16], bool]] = []
+        self._all: deque[tuple[NDArray[np.uint16], bool]] = deque(maxlen=count)
 
     def add(self, trace: NDArray[np.uint16], threshold: float | None) -> None:
         pulse = has_pulse(trace, threshold)
+        kept = trace.copy()
         if pulse and len(self._with) < self._count:
-            self._with.append(trace.copy())
-        self._all = [*self._all, (trace.copy(), pulse)][-self._count :]
+            self._with.append(kept)
+        self._all.append((kept, pulse))
 
     def is_done(self, *, with_pulse: bool) -> bool:
         """Whether there are enough traces, those with a pulse alone if they count."""
@@ -259,33 +307,9 @@ class _Taker:
     def kept(self, *, with_pulse: bool) -> list[tuple[NDArray[np.uint16], bool]]:
         """Return the traces that were wanted, those with a pulse first if need be."""
         if not with_pulse:
-            return self._all
+            return list(self._all)
         rest = [(trace, False) for trace, pulse in self._all if not pulse]
         return [*((trace, True) for trace in self._with), *rest][: self._count]
-
-
-def has_pulse(trace: NDArray[Any], threshold: float | None = None) -> bool:
-    """Tell whether there is a pulse of either polarity in a trace.
-
-    Parameters
-    ----------
-    trace
-        Samples in ADC units, shape (samples,).
-    threshold
-        Least height of a step, in ADC units; by default 8 standard deviations of the
-        noise, of which the median tells, so that pulses do not count for noise.
-    """
-    length, gap = _STEP_SAMPLES, _GAP_SAMPLES
-    if trace.size < 2 * length + gap:
-        return False
-    sums = np.concatenate(([0], np.cumsum(trace, dtype=np.int64)))
-    means = (sums[length:] - sums[:-length]) / length
-    steps = means[length + gap :] - means[: -(length + gap)]
-    away = np.abs(steps - np.median(steps))
-    if threshold is not None:
-        return bool(away.max() >= threshold)
-    noise = max(float(np.median(away)) * 1.4826, _LEAST_NOISE)
-    return bool(away.max() >= _SIGMAS * noise)
 
 
 def _sample_us(digitizer: Digitizer, target: Target) -> float:

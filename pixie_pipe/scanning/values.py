@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
@@ -64,10 +65,15 @@ def _number(item: str, text: str) -> Decimal:
     try:
         number = Decimal(item.strip())
     except InvalidOperation as error:
-        raise ChoiceError(f"{text!r}: {item!r} is no number; {_HINT}") from error
+        raise ChoiceError(f"{_named(item, text)} is no number; {_HINT}") from error
     if not number.is_finite():
-        raise ChoiceError(f"{text!r}: {item!r} is not finite; {_HINT}")
+        raise ChoiceError(f"{_named(item, text)} is not finite; {_HINT}")
     return number
+
+
+def _named(part: str, text: str) -> str:
+    """Return a part of a text for an error, with the text if that is longer."""
+    return repr(part) if part == text else f"{text!r}: {part!r}"
 
 
 def parse_numbers(text: str) -> tuple[int, ...]:
@@ -88,11 +94,13 @@ def parse_numbers(text: str) -> tuple[int, ...]:
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or not (last.isdecimal() if dash else True):
             raise ChoiceError(
-                f"{text!r}: {part!r} is no number; expected such as 0,4-7"
+                f"{_named(part, text)} is no number; expected such as 0,4-7"
             )
         end = int(last) if dash else int(first)
         if end < int(first) or end > MOST_VALUES:
-            raise ChoiceError(f"{text!r}: {part!r} is no range; expected such as 0,4-7")
+            raise ChoiceError(
+                f"{_named(part, text)} is no range; expected such as 0,4-7"
+            )
         numbers += range(int(first), end + 1)
     return tuple(numbers)
 
@@ -128,3 +136,23 @@ def chosen_bins(bins: tuple[int, int], size: int | None = None) -> tuple[int, in
         return check_bins(bins, size)
     except SpectraError as error:
         raise ChoiceError(str(error)) from error
+
+
+def parse_span(text: str) -> tuple[float, float]:
+    """Return the range of times that a text such as ``-2:20.5`` names.
+
+    Raises
+    ------
+    ChoiceError
+        If it is something else, or empty.
+    """
+    parts = text.split(":")
+    try:
+        first, last = (float(part) for part in parts)
+    except ValueError as error:
+        raise ChoiceError(
+            f"{text!r} is no range of times, expected FIRST:LAST in µs such as -2:20"
+        ) from error
+    if not -math.inf < first < last < math.inf:
+        raise ChoiceError(f"{text!r} is no range of times, expected FIRST before LAST")
+    return first, last

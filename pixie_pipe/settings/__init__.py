@@ -35,7 +35,9 @@ from pixie_pipe.settings.errors import (
 from pixie_pipe.settings.json_file import read_json, write_json
 from pixie_pipe.settings.kinds import ModuleKind
 from pixie_pipe.settings.listing import ListedValue, Listing, list_values
-from pixie_pipe.settings.modules import CrateSettings, FoundModule, ModuleSettings
+from pixie_pipe.settings.matching import FoundModule
+from pixie_pipe.settings.modules import CrateSettings, ModuleSettings
+from pixie_pipe.settings.old_values import OldValues, RestoreError
 from pixie_pipe.settings.parameter_table import (
     CHANNEL_PARAMETERS,
     MODULE_PARAMETERS,
@@ -43,7 +45,7 @@ from pixie_pipe.settings.parameter_table import (
     Parameter,
 )
 from pixie_pipe.settings.set_file import read_set, stored_slots
-from pixie_pipe.settings.temporary import RestoreError, temporary
+from pixie_pipe.settings.temporary import temporary
 from pixie_pipe.settings.variables import (
     CHANNEL_VARIABLES,
     MODULE_VARIABLES,
@@ -72,6 +74,7 @@ __all__ = [
     "Listing",
     "ModuleKind",
     "ModuleSettings",
+    "OldValues",
     "Outcome",
     "Parameter",
     "ParameterAccess",

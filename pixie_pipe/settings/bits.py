@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from pixie_pipe.settings.errors import SettingsError
-from pixie_pipe.settings.text_tables import number_ranges
+from pixie_pipe.settings.text_tables import number_ranges, value_text
 from pixie_pipe.settings.variables import WORD_LIMIT
 
 FieldValue: TypeAlias = bool | str | float | int | tuple[int, ...]
@@ -74,7 +74,18 @@ class BitField:
         >>> FIELDS["Polarity"].get(0x24)
         'positive'
         """
-        number = self._extract(register)
+        return self.value_of(
+            sum((register >> bit & 1) << n for n, bit in enumerate(self.bits))
+        )
+
+    def value_of(self, number: int) -> FieldValue:
+        """Return what a number in the bits of the field means.
+
+        Examples
+        --------
+        >>> FIELDS["RejectPileup"].value_of(1)
+        'single'
+        """
         if self.choices:
             return next(c for c, code in self.choices.items() if code == number)
         if self.channels:
@@ -94,15 +105,19 @@ class BitField:
         >>> hex(FIELDS["RejectPileup"].put(0x4, "single"))
         '0x8004'
         """
-        number = self._encode(value)
+        number = self.number_of(value)
         for place, bit in enumerate(self.bits):
             register = register & ~(1 << bit) | (number >> place & 1) << bit
         return register
 
-    def _extract(self, register: int) -> int:
-        return sum((register >> bit & 1) << n for n, bit in enumerate(self.bits))
+    def number_of(self, value: object) -> int:
+        """Return the number that stands for a value in the bits of the field.
 
-    def _encode(self, value: object) -> int:
+        Raises
+        ------
+        SettingsError
+            If the field cannot have the value; the text tells what it can have.
+        """
         if isinstance(value, np.generic):
             value = value.item()
         if self.choices:
@@ -119,6 +134,46 @@ class BitField:
                 return numbers[0]
         raise SettingsError(f"{self.name} is {value!r}: expected {self.expected}")
 
+    def word(self, value: FieldValue) -> str:
+        """Return a value in a word, as `parse` takes it.
+
+        Examples
+        --------
+        >>> FIELDS["EnableCFD"].word(True)
+        'on'
+        """
+        if self.choices is _ON_OFF:
+            return "on" if value else "off"
+        return value_text(value)
+
+    def parse(self, text: str) -> FieldValue:
+        """Return the value that a word stands for: a choice, a number, on or off.
+
+        Raises
+        ------
+        SettingsError
+            If there is no such value, or the field is a list of channels.
+
+        Examples
+        --------
+        >>> FIELDS["EnableCFD"].parse("1"), FIELDS["Gain"].parse("2.5")
+        (True, 2.5)
+        """
+        word = text.strip().lower()
+        if self.channels:
+            raise SettingsError(
+                f"{self.name} is {self.expected}, which a word cannot be"
+            )
+        if not self.choices:
+            return self.value_of(
+                self.number_of(int(word) if word.isdecimal() else text)
+            )
+        for value in self.choices:
+            if word in {self.word(value), *_WORDS.get(value, ())}:
+                return value
+        known = " or ".join(self.word(value) for value in self.choices)
+        raise SettingsError(f"{self.name} is {text!r}: expected {known}")
+
 
 def _whole_numbers(values: object) -> list[int] | None:
     """Return values as whole numbers, or None if they are something else."""
@@ -131,6 +186,11 @@ def _whole_numbers(values: object) -> list[int] | None:
 
 
 _ON_OFF: Final[Mapping[FieldValue, int]] = MappingProxyType({True: 1, False: 0})
+
+_WORDS: Final[Mapping[FieldValue, tuple[str, ...]]] = MappingProxyType(
+    {True: ("1", "true", "yes"), False: ("0", "false", "no")}
+)
+"""Other words for on and off."""
 
 
 def _switch(name: str, bit: int, meaning: str, register: str) -> BitField:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Final, overload
+from typing import TYPE_CHECKING, Final
 
 from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.settings.errors import SettingsError
+from pixie_pipe.settings.rows import Rows
 from pixie_pipe.settings.text_tables import number_ranges, text_table, value_text
 from pixie_pipe.settings.variables import float_to_word, word_to_float
 from pixie_pipe.settings.wanted import Place, Wanted, check_wanted
@@ -66,7 +67,7 @@ class Change:
     note: str = ""
 
 
-class Changes(Sequence[Change]):
+class Changes(Rows[Change]):
     """What became of all values. Its text is a table; so is its display in IPython.
 
     Attributes
@@ -76,22 +77,8 @@ class Changes(Sequence[Change]):
     """
 
     def __init__(self, changes: Iterable[Change], notes: Iterable[str] = ()) -> None:
-        self._changes = list(changes)
+        super().__init__(changes)
         self.notes = list(notes)
-
-    @overload
-    def __getitem__(self, index: int) -> Change: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Change]: ...
-    def __getitem__(self, index: int | slice) -> Change | list[Change]:
-        """Return a change."""
-        return self._changes[index]
-
-    def __len__(self) -> int:
-        return len(self._changes)
-
-    def __iter__(self) -> Iterator[Change]:
-        return iter(self._changes)
 
     @property
     def is_as_asked(self) -> bool:
@@ -111,8 +98,6 @@ class Changes(Sequence[Change]):
         header = ("module", "channels", "name", "asked", "got", "unit", "", "")
         lines = [text_table(header, rows) if rows else "nothing was asked for"]
         return "\n".join(lines + [f"note: {note}" for note in self.notes])
-
-    __repr__ = __str__
 
 
 def _line(change: Change) -> tuple[int, str, str, str, str, str, str]:
@@ -314,7 +299,9 @@ def _compare(wanted: Wanted, asked: object, got: object, steps: float) -> Outcom
     if wanted.field is not None:
         return Outcome.AS_ASKED if asked == got else Outcome.REFUSED
     difference = abs(_as_float(asked) - _as_float(got))
-    if difference <= _SAME * max(abs(_as_float(asked)), _SAME):
+    # Of a whole register, the lowest bits count as much as the others.
+    same = 0.0 if wanted.parameter.whole else _SAME * max(abs(_as_float(asked)), _SAME)
+    if difference <= same:
         return Outcome.AS_ASKED
     if difference <= wanted.parameter.step * steps * (1 + _SAME):
         return Outcome.ROUNDED

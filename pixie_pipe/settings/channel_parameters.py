@@ -13,10 +13,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
+from pixie_pipe.settings.channel_words import (
+    ChannelWords,
+    Reader,
+    Writer,
+    rounded,
+    to_word,
+)
 from pixie_pipe.settings.codes import ReturnCode
 from pixie_pipe.settings.errors import ParameterRefusedError
+from pixie_pipe.settings.filter_parameters import FILTER_PARAMETERS
 from pixie_pipe.settings.parameter_table import CHANNEL_PARAMETERS, Access
 from pixie_pipe.settings.variables import WORD_LIMIT, float_to_word, word_to_float
 
@@ -24,55 +32,9 @@ if TYPE_CHECKING:
     from pixie_pipe.settings.kinds import ModuleKind
     from pixie_pipe.settings.modules import ModuleSettings
 
-_FILTER_LENGTH: Final = 127  # steps of both filters: rise time and gap together
-_FAST_LENGTH_MIN: Final = 2
-_SLOW_LENGTH_MIN: Final = 2
-_SLOW_GAP_MIN: Final = 3
-_FAST_THRESHOLD_MAX: Final = 65535
-_TRACE_DELAY_MAX: Final = 1023  # clocks
-_REV_H_TRACE_MAX: Final = 4000  # samples
-_REV_H_TRACE_MULTIPLE: Final = 32
 _DAC_VOLTS: Final = 3
 _DAC_MAX: Final = 65535
 _DSP_MHZ: Final = 100  # XDT counts this clock, whatever the module
-_PEAK_SAMPLE_BEFORE: Final = {1: 3, 2: 2, 3: 2, 4: 1, 5: 0, 6: 1}
-"""How many steps before PeakSep the energy is read, by SLOW_FILTER_RANGE."""
-
-
-class _Channel:
-    """One channel of the settings of a module: its words, and its clocks."""
-
-    def __init__(self, settings: ModuleSettings, number: int) -> None:
-        self._settings = settings
-        self._number = number
-        self.kind: ModuleKind = settings.kind_of(number)
-        self.where = f"{settings.where}, channel {number}"
-
-    def __getitem__(self, variable: str) -> int:
-        return int(self._settings.channel[variable][self._number])
-
-    def __setitem__(self, variable: str, value: int) -> None:
-        self._settings.channel[variable][self._number] = value % WORD_LIMIT
-
-    @property
-    def slow_range(self) -> int:
-        return int(self._settings.module["SlowFilterRange"][0])
-
-    @property
-    def slow_step(self) -> int:
-        return 1 << self.slow_range
-
-    @property
-    def fast_step(self) -> int:
-        return 1 << int(self._settings.module["FastFilterRange"][0])
-
-    @property
-    def fifo_length(self) -> int:
-        return int(self._settings.module["FIFOLength"][0])
-
-
-_Reader: TypeAlias = Callable[[_Channel], float]
-_Writer: TypeAlias = Callable[[_Channel, float], None]
 
 
 def read_channel(settings: ModuleSettings, name: str, channel: int) -> float:
@@ -98,7 +60,7 @@ def read_channel(settings: ModuleSettings, name: str, channel: int) -> float:
         If there is no such parameter or channel, or it is disabled.
     """
     _check(settings, name, channel)
-    return _PARAMETERS[name][0](_Channel(settings, channel))
+    return _PARAMETERS[name][0](ChannelWords(settings, channel))
 
 
 def write_channel(
@@ -115,7 +77,7 @@ def write_channel(
         As `read_channel`, and where the library refuses a value.
     """
     _check(settings, name, channel)
-    _PARAMETERS[name][1](_Channel(settings, channel), float(value))
+    _PARAMETERS[name][1](ChannelWords(settings, channel), float(value))
 
 
 def _check(settings: ModuleSettings, name: str, channel: int) -> None:
@@ -136,173 +98,27 @@ def _check(settings: ModuleSettings, name: str, channel: int) -> None:
         )
 
 
-def _word(value: float) -> int:
-    """Cast to an unsigned word as x86-64 does: through a signed one of 64 bits."""
-    if not math.isfinite(value) or abs(value) >= 2.0**63:
-        return 0
-    return math.trunc(value) % WORD_LIMIT
-
-
-def _rounded(value: float) -> float:
-    """Round halves away from zero, as C does; Python rounds them to even numbers."""
-    if not math.isfinite(value):
-        return value
-    whole = float(math.trunc(value))
-    if abs(value - whole) >= 0.5:
-        whole += math.copysign(1.0, value)
-    return whole
-
-
-def _ratio(value: float, divisor: float) -> float:
-    """Divide as C does: by zero, too."""
-    if divisor != 0:
-        return value / divisor
-    return math.nan if value == 0 else math.copysign(math.inf, value)
-
-
-# --- the trigger filter ---------------------------------------------------------------
-
-
-def _read_fast(variable: str) -> _Reader:
-    return lambda ch: ch[variable] * ch.fast_step / ch.kind.fpga_mhz
-
-
-def _write_trigger_rise(ch: _Channel, value: float) -> None:
-    gap = ch["FastGap"]
-    length = _word(_rounded(value * ch.kind.fpga_mhz / ch.fast_step))
-    if (length + gap) % WORD_LIMIT > _FILTER_LENGTH:
-        length = (_FILTER_LENGTH - gap) % WORD_LIMIT
-    if length < _FAST_LENGTH_MIN:
-        length = _FAST_LENGTH_MIN
-        gap = min(gap, _FILTER_LENGTH - length)
-    ch["FastLength"], ch["FastGap"] = length, gap
-
-
-def _write_trigger_flat(ch: _Channel, value: float) -> None:
-    length = ch["FastLength"]
-    gap = _word(_rounded(value * ch.kind.fpga_mhz / ch.fast_step))
-    if (length + gap) % WORD_LIMIT > _FILTER_LENGTH:
-        gap = (_FILTER_LENGTH - length) % WORD_LIMIT
-    ch["FastGap"] = gap
-
-
-def _read_threshold(ch: _Channel) -> float:
-    return _ratio(ch["FastThresh"], ch["FastLength"] * ch.kind.samples_per_tick)
-
-
-def _write_threshold(ch: _Channel, value: float) -> None:
-    threshold = _word(value * ch["FastLength"] * ch.kind.samples_per_tick)
-    if threshold >= _FAST_THRESHOLD_MAX:
-        scale = _FAST_THRESHOLD_MAX / (threshold - 0.5)
-        threshold = _word(scale * threshold)
-    ch["FastThresh"] = threshold
-
-
-# --- the energy filter and the trace --------------------------------------------------
-
-
-def _read_slow(variable: str) -> _Reader:
-    return lambda ch: ch[variable] * ch.slow_step / ch.kind.fpga_mhz
-
-
-def _slow_steps(ch: _Channel, value: float) -> int:
-    return _word(_rounded(value * ch.kind.fpga_mhz / ch.slow_step))
-
-
-def _write_energy_rise(ch: _Channel, value: float) -> None:
-    length, gap = _slow_steps(ch, value), ch["SlowGap"]
-    if (length + gap) % WORD_LIMIT > _FILTER_LENGTH:
-        length = (_FILTER_LENGTH - gap) % WORD_LIMIT
-    if length < _SLOW_LENGTH_MIN:
-        length = _SLOW_LENGTH_MIN
-        gap = min(gap, _FILTER_LENGTH - length)
-    _set_energy_filter(ch, length, gap)
-
-
-def _write_energy_flat(ch: _Channel, value: float) -> None:
-    length, gap = ch["SlowLength"], _slow_steps(ch, value)
-    if (length + gap) % WORD_LIMIT > _FILTER_LENGTH:
-        gap = (_FILTER_LENGTH - length) % WORD_LIMIT
-    if gap < _SLOW_GAP_MIN:
-        gap = _SLOW_GAP_MIN
-        length = min(length, _FILTER_LENGTH - gap)
-    _set_energy_filter(ch, length, gap)
-
-
-def _set_energy_filter(ch: _Channel, length: int, gap: int) -> None:
-    delay = (ch["PAFlength"] - ch["TriggerDelay"] // ch.fast_step) % WORD_LIMIT
-    peak_sep = (length + gap) % WORD_LIMIT
-    ch["SlowLength"], ch["SlowGap"] = length, gap
-    ch["PeakSample"] = peak_sep - _PEAK_SAMPLE_BEFORE.get(ch.slow_range, 2)
-    ch["PeakSep"] = peak_sep
-    _set_trace_delay(ch, delay)
-
-
-def _set_trace_delay(ch: _Channel, delay: int) -> None:
-    """Set TriggerDelay and PAFlength, so that a trace begins before the trigger."""
-    trigger_delay = (ch["PeakSep"] - 1) * ch.slow_step % WORD_LIMIT
-    paf_length = (trigger_delay // ch.fast_step + delay) % WORD_LIMIT
-    if paf_length > ch.fifo_length:
-        paf_length = (ch.fifo_length - 1) % WORD_LIMIT
-        trigger_delay = (paf_length - delay) * ch.fast_step
-    ch["TriggerDelay"], ch["PAFlength"] = trigger_delay, paf_length
-
-
-def _read_trace_length(ch: _Channel) -> float:
-    return ch["TraceLength"] / (float(ch.kind.frequency_msps) * ch.fast_step)
-
-
-def _write_trace_length(ch: _Channel, value: float) -> None:
-    samples = _word(value * ch.kind.frequency_msps / ch.fast_step)
-    if ch.kind.revision == "H":
-        multiple = _REV_H_TRACE_MULTIPLE
-        samples = min(-(-samples // multiple) * multiple, _REV_H_TRACE_MAX)
-    else:
-        multiple = 10 if ch.kind.frequency_msps == 500 else 2
-        samples = samples // multiple * multiple
-    ch["TraceLength"] = min(samples, ch.fifo_length)
-
-
-def _read_trace_delay(ch: _Channel) -> float:
-    before = float(ch["PAFlength"]) - ch["TriggerDelay"] / ch.fast_step
-    return before / ch.kind.fpga_mhz * ch.fast_step
-
-
-def _write_trace_delay(ch: _Channel, value: float) -> None:
-    delay = _word(value * ch.kind.fpga_mhz / ch.fast_step)
-    length = ch["TraceLength"]
-    if delay > length:
-        delay = length // 2
-    _set_trace_delay(ch, min(delay, _TRACE_DELAY_MAX))
-
-
-def restore_trace_delay(settings: ModuleSettings, channel: int) -> None:
-    """Put the trace where it was, after SLOW_FILTER_RANGE was changed."""
-    ch = _Channel(settings, channel)
-    _set_trace_delay(ch, ch["PAFlength"] - ch["TriggerDelay"] // ch.fast_step)
-
-
 # --- the analog input and the baseline ------------------------------------------------
 
 
-def _read_offset(ch: _Channel) -> float:
+def _read_offset(ch: ChannelWords) -> float:
     return _DAC_VOLTS * (ch["OffsetDAC"] / 65536.0 - 0.5)
 
 
-def _write_offset(ch: _Channel, value: float) -> None:
-    ch["OffsetDAC"] = min(_word(65536 * (value / _DAC_VOLTS + 0.5)), _DAC_MAX)
+def _write_offset(ch: ChannelWords, value: float) -> None:
+    ch["OffsetDAC"] = min(to_word(65536 * (value / _DAC_VOLTS + 0.5)), _DAC_MAX)
 
 
-def _write_tau(ch: _Channel, value: float) -> None:
+def _write_tau(ch: ChannelWords, value: float) -> None:
     try:
         ch["PreampTau"] = float_to_word(value)
     except OverflowError:
         ch["PreampTau"] = float_to_word(math.copysign(math.inf, value))
 
 
-def _write_xdt(ch: _Channel, value: float) -> None:
+def _write_xdt(ch: ChannelWords, value: float) -> None:
     multiple = 8 if ch.kind.frequency_msps == 250 else 6
-    wait = max(_word(_rounded(value * _DSP_MHZ)), multiple)
+    wait = max(to_word(rounded(value * _DSP_MHZ)), multiple)
     if wait > ch["Xwait"]:
         wait = -(-wait // multiple) * multiple
     else:
@@ -310,25 +126,25 @@ def _write_xdt(ch: _Channel, value: float) -> None:
     ch["Xwait"] = wait
 
 
-def _write_bin_factor(ch: _Channel, value: float) -> None:
-    ch["Log2Ebin"] = -min(max(_word(value), 1), 6)
+def _write_bin_factor(ch: ChannelWords, value: float) -> None:
+    ch["Log2Ebin"] = -min(max(to_word(value), 1), 6)
 
 
-def _read_baseline_average(ch: _Channel) -> float:
+def _read_baseline_average(ch: ChannelWords) -> float:
     word = ch["Log2Bweight"]
     return float(WORD_LIMIT - word) if word else 0.0
 
 
-def _write_baseline_average(ch: _Channel, value: float) -> None:
-    ch["Log2Bweight"] = -min(_word(value), 16)
+def _write_baseline_average(ch: ChannelWords, value: float) -> None:
+    ch["Log2Bweight"] = -min(to_word(value), 16)
 
 
-def _write_integrator(ch: _Channel, value: float) -> None:
-    ch["Integrator"] = _word(min(max(value, 0.0), 7.0))
+def _write_integrator(ch: ChannelWords, value: float) -> None:
+    ch["Integrator"] = to_word(min(max(value, 0.0), 7.0))
 
 
-def _write_cfd_threshold(ch: _Channel, value: float) -> None:
-    threshold = _word(value)
+def _write_cfd_threshold(ch: ChannelWords, value: float) -> None:
+    threshold = to_word(value)
     if not 1 <= threshold <= 65535:
         raise ParameterRefusedError(
             ReturnCode.CHANNEL_PARAMETER_INVALID,
@@ -342,11 +158,11 @@ def _write_cfd_threshold(ch: _Channel, value: float) -> None:
 
 def _plain(
     variable: str, low: int = 0, high: int = WORD_LIMIT - 1
-) -> tuple[_Reader, _Writer]:
+) -> tuple[Reader, Writer]:
     """Return reader and writer of a number that is kept as it is."""
 
-    def write(ch: _Channel, value: float) -> None:
-        ch[variable] = min(max(_word(value), low), high)
+    def write(ch: ChannelWords, value: float) -> None:
+        ch[variable] = min(max(to_word(value), low), high)
 
     return (lambda ch: float(ch[variable])), write
 
@@ -356,13 +172,13 @@ def _ticks(
     low: Callable[[ModuleKind], int] | int,
     high: Callable[[ModuleKind], int] | int,
     mhz: Callable[[ModuleKind], int] = lambda kind: kind.fpga_mhz,
-) -> tuple[_Reader, _Writer]:
+) -> tuple[Reader, Writer]:
     """Return reader and writer of a time that is kept in ticks of a clock."""
 
-    def write(ch: _Channel, value: float) -> None:
+    def write(ch: ChannelWords, value: float) -> None:
         least = low if isinstance(low, int) else low(ch.kind)
         most = high if isinstance(high, int) else high(ch.kind)
-        ticks = _word(_rounded(value * mhz(ch.kind)))
+        ticks = to_word(rounded(value * mhz(ch.kind)))
         ch[variable] = min(max(ticks, least), most)
 
     return (lambda ch: ch[variable] / mhz(ch.kind)), write
@@ -388,15 +204,9 @@ def _delay_max(kind: ModuleKind) -> int:
 
 _STRETCH_MAX: Final = 4095
 
-_PARAMETERS: Final[Mapping[str, tuple[_Reader, _Writer]]] = {
-    "TRIGGER_RISETIME": (_read_fast("FastLength"), _write_trigger_rise),
-    "TRIGGER_FLATTOP": (_read_fast("FastGap"), _write_trigger_flat),
-    "TRIGGER_THRESHOLD": (_read_threshold, _write_threshold),
-    "ENERGY_RISETIME": (_read_slow("SlowLength"), _write_energy_rise),
-    "ENERGY_FLATTOP": (_read_slow("SlowGap"), _write_energy_flat),
+_PARAMETERS: Final[Mapping[str, tuple[Reader, Writer]]] = {
+    **FILTER_PARAMETERS,
     "TAU": (lambda ch: word_to_float(ch["PreampTau"]), _write_tau),
-    "TRACE_LENGTH": (_read_trace_length, _write_trace_length),
-    "TRACE_DELAY": (_read_trace_delay, _write_trace_delay),
     "VOFFSET": (_read_offset, _write_offset),
     "XDT": (lambda ch: ch["Xwait"] / _DSP_MHZ, _write_xdt),
     "BASELINE_PERCENT": _plain("BaselinePercent", 1, 99),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, overload
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pixie_pipe.settings.bits import REGISTERS, fields_of, unnamed_bits, unnamed_text
 from pixie_pipe.settings.channel_parameters import read_channel
@@ -16,6 +16,7 @@ from pixie_pipe.settings.parameter_table import (
     Access,
     Parameter,
 )
+from pixie_pipe.settings.rows import Rows
 from pixie_pipe.settings.text_tables import number_ranges, text_table, value_text
 from pixie_pipe.settings.variables import (
     CHANNEL_VARIABLES,
@@ -94,25 +95,8 @@ class DifferenceLine(NamedTuple):
     raw: str
 
 
-class Differences(Sequence[Difference]):
+class Differences(Rows[Difference]):
     """All differences. Its text is a table; so is its display in IPython."""
-
-    def __init__(self, differences: Iterable[Difference]) -> None:
-        self._differences = list(differences)
-
-    @overload
-    def __getitem__(self, index: int) -> Difference: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Difference]: ...
-    def __getitem__(self, index: int | slice) -> Difference | list[Difference]:
-        """Return a difference."""
-        return self._differences[index]
-
-    def __len__(self) -> int:
-        return len(self._differences)
-
-    def __iter__(self) -> Iterator[Difference]:
-        return iter(self._differences)
 
     def table(self) -> list[dict[str, Any]]:
         """Return the differences as rows, such as pandas takes them."""
@@ -140,8 +124,6 @@ class Differences(Sequence[Difference]):
         """Return a table. Channels for which all is the same share a line."""
         rows = [[str(item) for item in line] for line in self.lines()]
         return text_table(DifferenceLine._fields, rows) if rows else "no difference"
-
-    __repr__ = __str__
 
 
 def _line(difference: Difference) -> DifferenceLine:

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from pixie_pipe.settings.entries import kind_name, read_entries, section, whole
 from pixie_pipe.settings.errors import SettingsError, SettingsFileError
 from pixie_pipe.settings.kinds import REVISIONS, ModuleKind
 from pixie_pipe.settings.modules import CrateSettings, ModuleSettings
@@ -53,23 +54,7 @@ def read_json(path: str | Path, *, complete: bool = True) -> CrateSettings:
         If the file cannot be read, or something in it is wrong or missing.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsFileError(f"{path}: cannot be read: {error}") from error
-    try:
-        content = json.loads(text, object_pairs_hook=_no_duplicates)
-    except (ValueError, RecursionError) as error:
-        raise SettingsFileError(f"{path}: is no JSON: {error}") from error
-    if content is None:
-        raise SettingsFileError(
-            f"{path}: holds no settings (null); XIA's library writes this when no "
-            f"module was booted"
-        )
-    if not isinstance(content, list):
-        raise SettingsFileError(
-            f"{path}: expected a list of modules, found {_kind_name(content)}"
-        )
+    content = read_entries(path)
     settings = CrateSettings()
     for index, entry in enumerate(content):
         try:
@@ -107,43 +92,13 @@ def write_json(
         opened.path.write_text(text, encoding="utf-8")
 
 
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"{name!r} is there twice in one object")
-        found[name] = value
-    return found
-
-
-def _kind_name(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false"}
-    return names.get(type(value), repr(value))
-
-
-def _section(entry: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """Return an object in the object of a module."""
-    place = ""
-    value: Any = entry
-    for name in names:
-        place = f"{place}.{name}".lstrip(".")
-        if not isinstance(value, dict) or name not in value:
-            raise SettingsFileError(f"{place} is missing")
-        value = value[name]
-    if not isinstance(value, dict):
-        raise SettingsFileError(
-            f"{place}: expected an object, found {_kind_name(value)}"
-        )
-    return value
-
-
 def _read_module(entry: object, *, complete: bool) -> ModuleSettings:
     if not isinstance(entry, dict):
-        raise SettingsFileError(f"expected an object, found {_kind_name(entry)}")
-    metadata = _section(entry, "metadata")
+        raise SettingsFileError(f"expected an object, found {kind_name(entry)}")
+    metadata = section(entry, "metadata")
     kinds = _read_kinds(metadata)
-    module_input = _section(entry, "module", "input")
-    channel_input = _section(entry, "channel", "input")
+    module_input = section(entry, "module", "input")
+    channel_input = section(entry, "channel", "input")
     missing = [
         *(
             f"module.input.{name}"
@@ -173,10 +128,10 @@ def _read_module(entry: object, *, complete: bool) -> ModuleSettings:
     }
     serial = metadata.get("serial-num")
     return ModuleSettings(
-        slot=_whole(metadata, "slot"),
+        slot=whole(metadata, "slot"),
         kind=kinds[0],
         crate=int(module["CrateID"][0]) if "CrateID" in module else 0,
-        serial=None if serial is None else _whole(metadata, "serial-num"),
+        serial=None if serial is None else whole(metadata, "serial-num"),
         module=module,
         channel=channel,
         boards={n: kind for n, kind in enumerate(kinds) if kind != kinds[0]},
@@ -188,25 +143,17 @@ def _read_module(entry: object, *, complete: bool) -> ModuleSettings:
 def _extra(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of everything but the metadata and the known variables."""
     rest = copy.deepcopy({k: v for k, v in entry.items() if k != "metadata"})
-    for section, known in (
+    for part, known in (
         ("module", MODULE_VARIABLES),
         ("channel", CHANNEL_VARIABLES),
     ):
         for name in known:
-            rest[section]["input"].pop(name, None)
-        if not rest[section]["input"]:
-            del rest[section]["input"]
-        if not rest[section]:
-            del rest[section]
+            rest[part]["input"].pop(name, None)
+        if not rest[part]["input"]:
+            del rest[part]["input"]
+        if not rest[part]:
+            del rest[part]
     return rest
-
-
-def _whole(metadata: Mapping[str, Any], name: str) -> int:
-    value = metadata.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        found = "is missing" if name not in metadata else f"is {value!r}"
-        raise SettingsFileError(f"metadata.{name} {found}: expected a whole number")
-    return value
 
 
 def _read_kinds(metadata: Mapping[str, Any]) -> list[ModuleKind]:
@@ -219,10 +166,10 @@ def _read_kinds(metadata: Mapping[str, Any]) -> list[ModuleKind]:
         )
     channels = _USUAL_CHANNELS
     if "num-channels" in metadata:
-        channels = _whole(metadata, "num-channels")
+        channels = whole(metadata, "num-channels")
     boards = metadata.get("config")
     if not isinstance(boards, list) or len(boards) != channels:
-        found = len(boards) if isinstance(boards, list) else _kind_name(boards)
+        found = len(boards) if isinstance(boards, list) else kind_name(boards)
         raise SettingsFileError(
             f"metadata.config: expected a list of {channels} objects, one for each "
             f"channel, found {found}"
@@ -233,8 +180,8 @@ def _read_kinds(metadata: Mapping[str, Any]) -> list[ModuleKind]:
         if not isinstance(board, dict):
             raise SettingsFileError(f"{place}: expected an object")
         try:
-            msps, bits = _whole(board, "adc_msps"), _whole(board, "adc_bits")
-            mhz = _whole(board, "fpga_clk_mhz")
+            msps, bits = whole(board, "adc_msps"), whole(board, "adc_bits")
+            mhz = whole(board, "fpga_clk_mhz")
             kinds.append(ModuleKind(msps, bits, revision, channels, mhz))
         except SettingsError as error:
             raise SettingsFileError(f"{place}: {error}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pixie_pipe.settings.bits import (
     FIELDS,
@@ -24,6 +24,7 @@ from pixie_pipe.settings.parameter_table import (
     Access,
     Parameter,
 )
+from pixie_pipe.settings.rows import Rows
 from pixie_pipe.settings.suggestions import suggestion
 from pixie_pipe.settings.text_tables import number_ranges, text_table, value_text
 from pixie_pipe.settings.variables import (
@@ -111,25 +112,8 @@ class ListingLine(NamedTuple):
     parameter: str
 
 
-class Listing(Sequence[ListedValue]):
+class Listing(Rows[ListedValue]):
     """Values of settings. Its text is a table; so is its display in IPython."""
-
-    def __init__(self, values: Iterable[ListedValue]) -> None:
-        self._values = list(values)
-
-    @overload
-    def __getitem__(self, index: int) -> ListedValue: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[ListedValue]: ...
-    def __getitem__(self, index: int | slice) -> ListedValue | list[ListedValue]:
-        """Return a value."""
-        return self._values[index]
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __iter__(self) -> Iterator[ListedValue]:
-        return iter(self._values)
 
     def table(self) -> list[dict[str, Any]]:
         """Return the values as rows, such as pandas takes them."""
@@ -163,8 +147,6 @@ class Listing(Sequence[ListedValue]):
         """Return a table."""
         rows = [[str(item) for item in line[:-1]] for line in self.lines()]
         return text_table(ListingLine._fields[:-1], rows) if rows else "nothing"
-
-    __repr__ = __str__
 
 
 def _shared_line(line: ListingLine, items: Sequence[ListedValue]) -> ListingLine:

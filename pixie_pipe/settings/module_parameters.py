@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from pixie_pipe.settings.channel_parameters import restore_trace_delay
 from pixie_pipe.settings.codes import ReturnCode
 from pixie_pipe.settings.errors import ParameterRefusedError
+from pixie_pipe.settings.filter_parameters import restore_trace_delay
 from pixie_pipe.settings.parameter_table import MODULE_PARAMETERS, Access
 from pixie_pipe.settings.variables import WORD_LIMIT
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from pixie_pipe.settings.errors import SettingsError
+from pixie_pipe.settings.matching import FoundModule, match_modules
 from pixie_pipe.settings.variables import (
     CHANNEL_VARIABLES,
     MODULE_VARIABLES,
@@ -24,23 +25,6 @@ if TYPE_CHECKING:
 
 ModuleKey: TypeAlias = int | tuple[int, int]
 """A module: its slot, or its crate and slot."""
-
-
-@dataclasses.dataclass(frozen=True)
-class FoundModule:
-    """A module that is present in a crate.
-
-    Attributes
-    ----------
-    slot, crate
-        Where it is.
-    serial
-        Its serial number; None if it is not known.
-    """
-
-    slot: int
-    serial: int | None = None
-    crate: int = 0
 
 
 @dataclasses.dataclass(eq=False)
@@ -265,33 +249,12 @@ class CrateSettings:
             If a module has no settings, or those in its place are of another module.
             The text names all such modules, and where their settings are.
         """
-        problems = [self._mismatch(module, serials=check_serials) for module in found]
-        texts = [text for text in problems if text]
-        if texts:
-            raise SettingsError(
-                "the settings do not fit the modules of the crate:\n  "
-                + "\n  ".join(texts)
-            )
-        return [self[module.crate, module.slot] for module in found]
-
-    def _mismatch(self, found: FoundModule, *, serials: bool) -> str:
-        where = f"crate {found.crate}, slot {found.slot}"
-        settings = self._modules.get((found.crate, found.slot))
-        known = found.serial is not None
-        elsewhere = [m.where for m in self if known and m.serial == found.serial]
-        hint = ""
-        if elsewhere:
-            hint = f"; settings of this serial number are at {elsewhere[0]}"
-        if settings is None:
-            serial = f" (serial number {found.serial})" if known else ""
-            return f"{where}: no settings for the module there{serial}{hint}"
-        wrong = known and settings.serial not in (None, found.serial)
-        if serials and wrong:
-            return (
-                f"{where}: the settings are of serial number {settings.serial}, the "
-                f"module has {found.serial}{hint}"
-            )
-        return ""
+        there = [FoundModule(m.slot, m.serial, m.crate) for m in self]
+        modules = list(self)
+        return [
+            modules[number]
+            for number in match_modules(found, there, check_serials=check_serials)
+        ]
 
 
 def _same(first: Mapping[str, Words], second: Mapping[str, Words]) -> bool:

@@ -97,6 +97,22 @@ def check_wanted(
     return wanted
 
 
+def check_value(name: str, value: object) -> object:
+    """Check one value of a parameter, or of named bits, wherever it is to be written.
+
+    Returns
+    -------
+    object
+        The value as it is written: a float, or what the bits mean.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such name, or it cannot have this value.
+    """
+    return _check_value(name, value, *_find(name))
+
+
 def _check_places(
     channels: Iterable[tuple[int, int]],
 ) -> tuple[list[Place], list[str]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
+from pixie_pipe._firmware import LONGEST_FILTER, PEAK_BEFORE
 from pixie_pipe.kernels.energy_filter import EnergyCoefficients, energy_coefficients
 from pixie_pipe.simulation.errors import SimulationError
 
@@ -25,15 +26,9 @@ BITS_BY_FREQUENCY: Final[Mapping[int, int]] = {100: 14, 125: 16, 250: 14, 500: 1
 
 _QDC_COUNT: Final = 8
 
-_LONGEST_FILTER: Final = 127
-"""Most steps of rise time and flat top together (PixieSDK, defs.hpp)."""
-
-_PIPELINE_STEPS: Final[Mapping[int, int]] = {1: 2, 2: 1, 3: 1, 4: 0, 5: -1, 6: 0}
-"""Steps of the slow filter from PeakSample to the end of the windows.
-
-PixieSDK sets PeakSample to PeakSep less 3, 2, 2, 1, 0, 1 for SlowFilterRange 1 to 6;
-recorded traces have the windows' end PeakSep less 1 steps behind the trigger.
-"""
+_WINDOWS_END_BEFORE: Final = 1
+"""How many steps before PeakSep the windows of the slow filter end: as recorded traces
+have it."""
 
 
 class CsrA(IntEnum):
@@ -54,8 +49,8 @@ class CsrA(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ModuleKind:
-    """What kind of module it is, as far as it tells what its channels do.
+class Electronics:
+    """What a module is made of, as far as it decides what its channels do.
 
     Attributes
     ----------
@@ -70,7 +65,7 @@ class ModuleKind:
 
     @classmethod
     def of(cls, layout: Layout, bits: int | None = None) -> Self:
-        """Return the kind of a module, with the usual ADC unless `bits` is given.
+        """Return the electronics of a module, with the usual ADC unless told otherwise.
 
         Raises
         ------
@@ -155,7 +150,7 @@ class ChannelRegisters:
         Xwait: distance of the samples of `adc_traces` in units of 10 ns.
     """
 
-    kind: ModuleKind
+    kind: Electronics
     csr_a: int
     fast_length: int
     fast_gap: int
@@ -182,7 +177,7 @@ class ChannelRegisters:
 
     @classmethod
     def from_variables(
-        cls, variables: Mapping[str, Any], channel: int, kind: ModuleKind
+        cls, variables: Mapping[str, Any], channel: int, kind: Electronics
     ) -> Self:
         """Make the registers of a channel from the DSP variables of its module.
 
@@ -239,17 +234,17 @@ class ChannelRegisters:
         limits = {
             "SlowFilterRange": (self.slow_range, 1, 6),
             "FastFilterRange": (self.fast_range, 0, 6),
-            "FastLength": (self.fast_length, 1, _LONGEST_FILTER),
+            "FastLength": (self.fast_length, 1, LONGEST_FILTER),
             "FastLength + FastGap": (
                 self.fast_length + self.fast_gap,
                 1,
-                _LONGEST_FILTER,
+                LONGEST_FILTER,
             ),
-            "SlowLength": (self.slow_length, 1, _LONGEST_FILTER),
+            "SlowLength": (self.slow_length, 1, LONGEST_FILTER),
             "SlowLength + SlowGap": (
                 self.slow_length + self.slow_gap,
                 1,
-                _LONGEST_FILTER,
+                LONGEST_FILTER,
             ),
             "FastThresh": (self.fast_threshold, 1, 65535),
             "PreampTau in µs": (self.tau_us, 1e-3, 1e6),
@@ -294,7 +289,8 @@ class ChannelRegisters:
     @property
     def peak_ticks(self) -> int:
         """Ticks from the trigger to the end of the energy filter's windows."""
-        return (self.peak_sample + _PIPELINE_STEPS[self.slow_range]) << self.slow_range
+        behind = PEAK_BEFORE[self.slow_range] - _WINDOWS_END_BEFORE
+        return (self.peak_sample + behind) << self.slow_range
 
     @property
     def pileup_ticks(self) -> int:

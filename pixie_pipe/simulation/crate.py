@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pixie_pipe.simulation.channel import ChannelRegisters, CsrA, ModuleKind
+from pixie_pipe.simulation.channel import ChannelRegisters, CsrA, Electronics
 from pixie_pipe.simulation.decays import Deposits, Setup, simulate_decays
 from pixie_pipe.simulation.module import Chunk, ModuleCounts, ModuleSimulator
 from pixie_pipe.simulation.processing import ChannelProcessor
@@ -59,7 +59,7 @@ class ModulePlan:
 
     crate: int
     slot: int
-    kind: ModuleKind
+    kind: Electronics
     detector: Detector
     connected: int
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from pixie_pipe.simulation.channel import CsrA, ModuleKind
+from pixie_pipe.simulation.channel import CsrA, Electronics
 from pixie_pipe.simulation.crate import ModulePlan
 from pixie_pipe.simulation.decays import Setup
 from pixie_pipe.simulation.detectors import find_detector
@@ -88,7 +88,7 @@ class Options:
         for (crate, slot, layout), name, wanted in zip(
             modules, names, bits, strict=True
         ):
-            kind = ModuleKind.of(layout, wanted)
+            kind = Electronics.of(layout, wanted)
             if self.channels > kind.channels:
                 raise SimulationError(
                     f"channels is {self.channels}, but module {crate}/{slot} has "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 from pixie_pipe.simulation.channel import CsrA
 
 if TYPE_CHECKING:
-    from pixie_pipe.simulation.channel import ChannelRegisters, ModuleKind
+    from pixie_pipe.simulation.channel import ChannelRegisters, Electronics
     from pixie_pipe.simulation.detectors import Detector
 
 FULL_SCALE_KEV: Final = 3000.0
@@ -103,7 +103,7 @@ class PulseShape:
         )
 
 
-def amplitude_per_kev(kind: ModuleKind) -> float:
+def amplitude_per_kev(kind: Electronics) -> float:
     """Return A in ADC units for one keV: the range of energies holds the full scale."""
     energies = kind.layout.energy.mask + 1
     return _USED * energies / kind.energy_scale / FULL_SCALE_KEV

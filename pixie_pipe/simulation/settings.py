@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pixie_pipe._firmware import LONGEST_FILTER, PEAK_BEFORE
 from pixie_pipe.kernels.cfd import filter_cfd, fixed_cfd
 from pixie_pipe.kernels.fast_filter import fast_filter
-from pixie_pipe.simulation.channel import ChannelRegisters, CsrA, ModuleKind
+from pixie_pipe.simulation.channel import ChannelRegisters, CsrA, Electronics
 from pixie_pipe.simulation.pulses import PulseShape
 
 if TYPE_CHECKING:
     from pixie_pipe.simulation.detectors import Detector
 
 Variables = dict[str, NDArray[np.uint32]]
-
-_MOST_STEPS: Final = 127
-_PEAK_BEFORE_STEPS: Final = {1: 3, 2: 2, 3: 2, 4: 1, 5: 0, 6: 1}
-"""PeakSep less PeakSample by SlowFilterRange (PixieSDK)."""
 
 _CFD_SCALE: Final = 4
 _CFD_DELAY: Final = 0.3
@@ -41,7 +38,7 @@ _HEADROOM: Final = 4096
 
 
 def default_variables(
-    kind: ModuleKind, detector: Detector, connected: int
+    kind: Electronics, detector: Detector, connected: int
 ) -> Variables:
     """Return DSP variables for a detector on each of the first channels.
 
@@ -73,7 +70,7 @@ def default_variables(
         "SlowLength": slow_length,
         "SlowGap": slow_gap,
         "PeakSep": separation,
-        "PeakSample": separation - _PEAK_BEFORE_STEPS[slow_range],
+        "PeakSample": separation - PEAK_BEFORE[slow_range],
         "PreampTau": int(np.float32(detector.decay_ns * 1e-3).view(np.uint32)),
         "CFDDelay": max(round(_CFD_DELAY * fast_length), 1),
         "CFDScale": _CFD_SCALE,
@@ -109,13 +106,13 @@ def _slow_filter(detector: Detector, tick_us: float) -> tuple[int, int, int]:
     for slow_range in range(1, 7):
         step = tick_us * (1 << slow_range)
         length, gap = max(round(rise / step), 2), max(round(top / step), 3)
-        if length + gap <= _MOST_STEPS:
+        if length + gap <= LONGEST_FILTER:
             break
     return slow_range, length, gap
 
 
 def _thresholds(
-    variables: Variables, kind: ModuleKind, detector: Detector
+    variables: Variables, kind: Electronics, detector: Detector
 ) -> tuple[int, int]:
     """Return FastThresh and CFDThresh for the detector's threshold in keV."""
     registers = ChannelRegisters.from_variables(variables, 0, kind)

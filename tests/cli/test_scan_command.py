@@ -21,8 +21,8 @@ def test_a_scan_gives_a_file_a_table_and_a_plot(run, crate, tmp_path):
     code, out, err = run(*SCAN, *crate, *SHORT, "-o", path, "--plot", picture)
     assert (code, err) == (0, "")
     rows = out.splitlines()
-    assert len(rows) == 1 + 3 * 2
-    assert rows[1].split()[0] == "10"
+    assert len(rows) == 2 + 3 * 2
+    assert rows[2].split()[0] == "10"
     result = load_scan(path)
     assert result.is_complete
     assert result.values()[1, 2] == pytest.approx(fake_crate.input_rate(50, 1))
@@ -50,16 +50,16 @@ def test_a_dry_run_opens_nothing(run, tmp_path):
         *("--measure", "resolution", "-o", path, "--seconds", "10", "--dry-run"),
     )
     assert (code, err) == (0, "")
-    assert "VOFFSET: 7 values from -1.5 to 1.5" in out
+    assert "VOFFSET (V): 7 values from -1.5 to 1.5" in out
     assert "14 points, 140.0 s at least" in out
     assert not path.exists()
 
 
 def test_negative_values_are_no_options(run, crate, tmp_path):
     path = tmp_path / "s.jsonl"
-    scan = ("scan", "TAU", "-5:-1:2")
+    scan = ("scan", "VOFFSET", "-1.5:-0.5:0.5")
     assert run(*scan, *crate, *SHORT, "-o", path, "--quiet") == (0, "", "")
-    assert load_scan(path).scan.axes[0].values == (-5, -3, -1)
+    assert load_scan(path).scan.axes[0].values == (-1.5, -1, -0.5)
 
 
 def test_another_scan_in_the_file_is_refused(run, crate, tmp_path):
@@ -78,7 +78,10 @@ def test_another_scan_in_the_file_is_refused(run, crate, tmp_path):
     ("arguments", "text"),
     [
         (["TAU", "1:2"], "no range of values"),
-        (["TAU", "1", "GAIN"], "GAIN has no values"),
+        (["TAU", "1", "Gain"], "Gain has no values"),
+        (["TAU", "-1"], "TAU is -1.0: expected 0 to"),
+        (["NOTHING", "1"], "there is no parameter 'NOTHING'"),
+        (["Polarity", "up"], "Polarity is 'up': expected positive or negative"),
         (["TAU", "1", "--measure", "inputrate"], "did you mean 'input_rate'"),
         (["TAU", "1", "--range", "9:1"], "range of bins"),
         (["TAU", "1", "--plot", "p.gif"], "ends in .png, .svg, .pdf"),
@@ -100,13 +103,26 @@ def test_the_output_must_be_named(run, crate):
     assert "--output" in err
 
 
-def test_an_unknown_parameter_and_a_driver_without_any(
-    run, crate, sample_file, tmp_path
-):
+def test_bits_are_scanned_and_told_by_their_words(run, crate, tmp_path):
     path = tmp_path / "s.jsonl"
-    code, _, err = run("scan", "NOTHING", "1", *crate, *SHORT, "-o", path)
-    assert code == 1
-    assert "the parameter NOTHING can be read neither" in err
+    scan = ("scan", "GoodChannel", "on,off", *SHORT, "-o", path)
+    code, out, _ = run(*scan, "--dry-run")
+    assert (code, out.splitlines()[0]) == (0, "GoodChannel: on, off")
+    code, out, err = run(*scan, *crate, "--plot", tmp_path / "s.svg")
+    assert (code, err) == (0, "")
+    assert [line.split()[0] for line in out.splitlines()[2:]] == ["on"] * 2 + [
+        "off"
+    ] * 2
+
+
+def test_what_else_changes_is_noted(run, crate, tmp_path):
+    scan = ("scan", "TRIGGER_RISETIME", "0.1", *crate, *SHORT)
+    code, _, err = run(*scan, "-o", tmp_path / "s.jsonl", "--quiet")
+    assert code == 0
+    assert "set TRIGGER_THRESHOLD, too" in " ".join(err.split())
+
+
+def test_a_driver_without_parameters(run, sample_file, tmp_path):
     options = [f"files={sample_file}", "frequency=500", "revision=34688"]
     given = [part for option in options for part in ("--option", option)]
     recorded = ("--driver", "recorded", *given)

@@ -28,6 +28,17 @@ def test_traces_as_plot_and_numbers(run, crate, tmp_path):
     assert {row[5] for row in rows[1:]} == {"0.08"}
 
 
+def test_persistence(run, crate, tmp_path):
+    picture, numbers = tmp_path / "p.svg", tmp_path / "p.npy"
+    options = ("-m", "0", "-n", "0,1", "--auto", "--persistence", "4", "--align")
+    more = ("--span", "-5:20", "-o", picture, "-o", numbers)
+    code, out, err = run("scope", *crate, *options, *more)
+    assert (code, err) == (0, "")
+    assert np.load(numbers).shape == (2, 4, fake_crate.SAMPLES)
+    assert [row.split()[3] for row in out.splitlines()[1:]] == ["4", "4"]
+    assert "<image" in picture.read_text()
+
+
 def test_the_traces_that_come_first(run, crate):
     code, out, err = run("scope", *crate, "-m", "c0-s03", "--channel", "1")
     assert (code, err) == (0, "")
@@ -62,6 +73,13 @@ def test_channels_without_pulses_are_noted(run, crate):
         (["-o", "t.jpg"], "ends in .png, .svg, .pdf, .npy (one array), .npz"),
         (["-o", "none/t.png"], "the directory none does not exist"),
         (["--count", "0"], "--count"),
+        (["--filters"], "--filters says what is drawn: name a picture with -o"),
+        (["--overlaid", "-o", "t.npy"], "--overlaid says what is drawn"),
+        (["--filters", "--overlaid"], "--filters and --overlaid do not go together"),
+        (["--align", "-o", "t.png"], "--align: only with --persistence"),
+        (["--persistence", "9", "--count", "3", "-o", "t.png"], "give one"),
+        (["--persistence", "9", "--span", "2:1", "-o", "t.png"], "FIRST before LAST"),
+        (["--timeout", "3"], "--timeout goes with --auto"),
     ],
 )
 def test_wrong_arguments(run, crate, arguments, text):

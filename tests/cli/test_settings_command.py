@@ -215,9 +215,9 @@ def test_a_file_without_modules(run, tmp_path):
     [
         (("--module", "x"), "--module x: expected crate/slot, such as 0/2"),
         (("--module", "0/9"), "no module in (crate, slot) (0, 9); (crate, slot) of"),
-        (("--channels", "3-1"), "--channels 3-1: expected numbers and ranges"),
-        (("--channels", "0-3,x"), "--channels 0-3,x: expected numbers and ranges"),
-        (("--channels", "32"), "0 to 31, such as 0-3,8"),
+        (("--channels", "3-1"), "error: '3-1' is no range; expected such as"),
+        (("--channels", "0-3,x"), "'0-3,x': 'x' is no number; expected such as"),
+        (("--channels", "32"), "there is no channel 32: the modules have the"),
         (("--channels", "16"), "there is no channel 16: the modules have the"),
         (("--names", "TRIGER_RISETIME"), "did you mean TRIGGER_RISETIME?"),
         (("--names", "FastLength"), "it is listed with --raw"),

@@ -85,7 +85,7 @@ def test_traces_have_axes_each_with_the_time_in_us(trace):
     (line,) = last.lines
     np.testing.assert_array_equal(line.get_ydata(), trace + 7)
     np.testing.assert_allclose(line.get_xdata(), np.arange(500) * 0.004)
-    assert labels(last) == ("Time (us)", "ADC units")
+    assert labels(last) == ("Time (µs)", "ADC units")
     assert labels(first) == ("", "ADC units")
 
 
@@ -106,7 +106,7 @@ def test_overlaid_traces_have_a_legend_outside_of_the_axes(trace):
     figure = plot_traces([trace, trace + 7], 0.004, labels=NAMES, overlaid=True)
     (axes,) = figure.axes
     assert [line.get_label() for line in axes.lines] == NAMES
-    assert labels(axes) == ("Time (us)", "ADC units")
+    assert labels(axes) == ("Time (µs)", "ADC units")
     assert len({line.get_color() for line in axes.lines}) == 2
     (legend,) = figure.legends
     figure.draw_without_rendering()
@@ -152,7 +152,7 @@ def test_filters_stand_below_their_trace(trace):
     assert list(thresholds[0].get_ydata()) == [50, 50]
     assert "threshold 50" in {text.get_text() for text in fast_axes.texts}
     assert labels(fast_axes) == ("", "Fast filter\n(ADC units)")
-    assert labels(energy_axes) == ("Time (us)", "Energy filter\n(ADC units)")
+    assert labels(energy_axes) == ("Time (µs)", "Energy filter\n(ADC units)")
 
 
 def test_only_curves_that_are_there_get_axes(trace):
@@ -257,7 +257,7 @@ def test_baselines_are_histograms():
     figure = plot_baselines(values, labels=NAMES)
     assert [axes.patches[0].get_data().values.sum() for axes in figure.axes] == [3, 1]
     assert figure.axes[0].get_title("left") == "c0-s02 ch 00: 1.3, σ 0.47"
-    assert figure.axes[-1].get_xlabel() == "Baseline (ADC units)"
+    assert figure.axes[-1].get_xlabel() == "Baseline (units of the energy)"
     with pytest.raises(PlotError, match="one row"):
         plot_baselines(np.zeros((2, 3, 4)))
 
@@ -270,12 +270,12 @@ def test_a_channel_without_baselines():
 def test_channel_values_have_a_point_each():
     values = np.array([40.0, np.nan, 42.0])
     figure = plot_channel_values(
-        values, y_label="Decay time (us)", labels=["a", "b", "c"]
+        values, y_label="Decay time (µs)", labels=["a", "b", "c"]
     )
     (axes,) = figure.axes
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), values)
     assert [text.get_text() for text in axes.get_xticklabels()] == ["a", "b", "c"]
-    assert axes.get_ylabel() == "Decay time (us)"
+    assert axes.get_ylabel() == "Decay time (µs)"
 
 
 def test_scan_curves_have_error_bars():
@@ -316,6 +316,36 @@ def test_a_map_of_each_channel_in_the_same_colours():
     assert colours.get_ylabel() == "Width (bins)"
     # The cells meet half way between the values.
     assert first.get_xlim() == (5, 50)
+
+
+def test_curves_and_maps_of_values_in_any_order():
+    figure = plot_scan_curves(
+        [3.0, 1, 2], np.array([[9.0, 1, 4]]), x_label="", y_label=""
+    )
+    (line,) = figure.axes[0].lines[:1]
+    np.testing.assert_array_equal(line.get_xydata(), [[1, 1], [2, 4], [3, 9]])
+    values = np.array([[[1.0, 2, 3], [4, 5, 6]]])
+    figure = plot_scan_maps(
+        [3.0, 1, 2], [8.0, 5], values, x_label="", y_label="", value_label=""
+    )
+    cells = figure.axes[0].collections[0]
+    np.testing.assert_array_equal(cells.get_array(), [[5, 6, 4], [2, 3, 1]])
+    assert figure.axes[0].get_xlim() == (0.5, 3.5)
+
+
+def test_words_stand_along_the_axes():
+    words = ["positive", "negative"]
+    figure = plot_scan_curves(
+        words, np.array([[9.0, 1]]), x_label="Polarity", y_label=""
+    )
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.get_xticklabels()] == words
+    np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[0, 9], [1, 1]])
+    assert axes.lines[0].get_linewidth() == 0
+    figure = plot_scan_maps(
+        [2.0, 1], words, np.ones((1, 2, 2)), x_label="", y_label="", value_label=""
+    )
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == words
 
 
 def test_maps_of_single_values_and_of_nothing(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import math
 from typing import Any
 
@@ -15,13 +16,15 @@ from pixie_pipe.scanning import (
     ChoiceError,
     ScanningError,
     Traces,
+    adjust_offsets,
     baselines,
     choose_targets,
+    find_pulse,
+    has_pulse,
     take_spectra,
     take_traces,
     tau,
 )
-from pixie_pipe.scanning.traces import has_pulse
 from pixie_pipe.storage.atomic import OutputExistsError
 from tests.support.drivers import fake_crate
 
@@ -126,6 +129,27 @@ def test_a_threshold_says_what_a_pulse_is():
     assert not has_pulse(noise + tail)
 
 
+@pytest.mark.parametrize("height", [-400, 60, 900])
+@pytest.mark.parametrize("tau", [1, 4, 100])
+@pytest.mark.parametrize("at", [3, 250, 580])
+def test_a_pulse_is_found_where_it_is_whatever_its_height(height, tau, at):
+    noise = np.random.default_rng(2).normal(1000, 2, 600)
+    after = np.arange(600) - at
+    pulse = np.where(after >= 0, height * np.exp(-after / tau), 0)
+    found = find_pulse(noise + pulse)
+    assert found is not None
+    assert abs(found - at) <= 1
+    assert find_pulse(noise) is None
+
+
+def test_a_pulse_on_the_tail_of_another_is_found_where_it_is():
+    noise = np.random.default_rng(2).normal(1000, 2, 600)
+    after = np.arange(600) - 200
+    first = np.where(after >= 0, 300 * np.exp(-after / 150), 0)
+    second = np.where(after >= 60, 500 * np.exp(-(after - 60) / 150), 0)
+    assert find_pulse(noise + first + second) == 260
+
+
 def test_slow_noise_is_no_pulse():
     rng = np.random.default_rng(3)
     for _ in range(20):
@@ -149,6 +173,41 @@ def test_traces_can_be_saved_and_drawn(crate, pace, tmp_path):
     figure = traces.plot(tmp_path / "t.png")
     assert [len(axes.lines) for axes in figure.axes] == [2, 2]
     assert len(traces.plot(overlaid=True).axes) == 1
+
+
+def test_persistence_of_traces(crate, pace, tmp_path):
+    traces = take_traces(crate, count=9, modules=0, channels=[0, 3], pace=pace)
+    figure = traces.persistence(tmp_path / "p.png")
+    assert (tmp_path / "p.png").exists()
+    assert [axes.get_title("left") for axes in figure.axes[:2]] == [
+        "c0-s02 ch 00: 9 traces",
+        "c0-s02 ch 03: 9 traces",
+    ]
+    aligned = traces.persistence(align=True, span_us=(-8, 20))
+    # Three of nine have a pulse, and none of the last channel.
+    assert [axes.get_title("left") for axes in aligned.axes[:2]] == [
+        "c0-s02 ch 00: 3 of 9 traces",
+        "c0-s02 ch 03: 0 of 9 traces",
+    ]
+    first, empty, _ = aligned.axes
+    assert empty.get_xlabel() == "Time from the pulse (µs)"
+    assert first.get_xlim() == pytest.approx((-8, 20.08))
+    (image,) = first.images
+    share = image.get_array().filled(0)
+    low, high = image.get_extent()[2:]
+    # Around the time 0 the level goes from the baseline to the height of the pulse.
+    middle = share[:, 96:105].max(axis=1)
+    levels = low + (np.flatnonzero(middle) + 0.5) * (high - low) / len(middle)
+    assert levels.max() > 1000 + 0.8 * fake_crate.PULSE_HEIGHT
+    before = np.flatnonzero(share[:, 10])
+    assert low + before.max() * (high - low) / len(middle) < 1030
+    assert not empty.images
+
+
+def test_without_any_pulse_nothing_can_be_aligned(crate, pace):
+    traces = take_traces(crate, count=2, channels=3, pace=pace)
+    with pytest.raises(ScanningError, match="no trace has a pulse"):
+        traces.persistence(align=True)
 
 
 def test_traces_of_different_lengths_are_no_array(crate, pace):
@@ -245,9 +304,9 @@ def test_baselines_of_channels(crate, tmp_path):
 def test_decay_times(crate, tmp_path):
     found = tau(crate, channels=[0, 3])
     np.testing.assert_array_equal(found.tau_us, [42, np.nan, 43, np.nan])
-    assert "c0-s02 ch 00: 42 us, c0-s02 ch 03: none" in repr(found)
+    assert "c0-s02 ch 00: 42 µs, c0-s02 ch 03: none" in repr(found)
     figure = found.plot(tmp_path / "tau.png")
-    assert figure.axes[0].get_ylabel() == "Decay time (us)"
+    assert figure.axes[0].get_ylabel() == "Decay time (µs)"
 
 
 @pytest.mark.parametrize(
@@ -256,6 +315,7 @@ def test_decay_times(crate, tmp_path):
         (take_traces, "Signals"),
         (baselines, "Signals"),
         (tau, "Signals"),
+        (adjust_offsets, "Signals"),
         (lambda bare: take_spectra(bare, 1), "Spectra"),
         (
             lambda bare: scanning.scan(bare, "TAU", "1,2", measure="input_rate"),
@@ -276,3 +336,84 @@ def test_rates_with_spectra_need_them(bare):
 def test_the_package_shows_what_it_has():
     assert dir(scanning) == sorted(scanning.__all__)
     assert all(hasattr(scanning, name) for name in scanning.__all__)
+
+
+def test_baselines_as_numbers(crate, tmp_path):
+    found = baselines(crate, modules=1, channels=[1, 2])
+    taken = crate.baselines(1)
+    np.testing.assert_array_equal(found.count, [4000, 4000])
+    np.testing.assert_allclose(found.mean, taken[1:3].mean(axis=1))
+    np.testing.assert_allclose(found.spread, taken[1:3].std(axis=1))
+    found.save(tmp_path / "b.npz")
+    with np.load(tmp_path / "b.npz") as arrays:
+        np.testing.assert_array_equal(arrays["c0-s03 ch 02"], taken[2])
+    found.save(tmp_path / "b.csv")
+    head, *rows = csv.reader((tmp_path / "b.csv").read_text().splitlines())
+    assert head == ["c0-s03 ch 01", "c0-s03 ch 02"]
+    np.testing.assert_allclose(np.array(rows, float), taken[1:3].T, rtol=1e-8)
+    with pytest.raises(ChoiceError, match=r"\.csv or \.npz"):
+        found.save(tmp_path / "b.txt")
+
+
+def test_channels_without_baselines(crate, monkeypatch, tmp_path):
+    none = np.full((4, 5), np.nan)
+    none[1, :2] = 7, 9
+    monkeypatch.setattr(crate, "baselines", lambda _: none)
+    found = baselines(crate, modules=0, channels=[0, 1])
+    assert found.to_rows() == [
+        {
+            "module": 0,
+            "name": "c0-s02",
+            "channel": 0,
+            "count": 0,
+            "mean": None,
+            "spread": None,
+            "noise": None,
+        },
+        {
+            "module": 0,
+            "name": "c0-s02",
+            "channel": 1,
+            "count": 2,
+            "mean": 8.0,
+            "spread": 1.0,
+            "noise": pytest.approx(1.4826),
+        },
+    ]
+    found.plot(tmp_path / "b.png")
+
+
+def test_decay_times_are_set(crate):
+    found = tau(crate, modules=1)
+    np.testing.assert_array_equal(found.setting_us, [50] * 4)
+    changes = found.apply(crate)
+    # None was found in the last channel.
+    assert [(c.channel, c.got) for c in changes] == [(0, 43), (1, 43), (2, 43)]
+    assert [crate.values["TAU", 1, n] for n in range(4)] == [43, 43, 43, 50]
+    assert crate.values["TAU", 0, 0] == 50
+    nothing = tau(crate, channels=3)
+    assert len(nothing.apply(crate)) == 0
+
+
+def test_offsets_are_adjusted(crate):
+    found = adjust_offsets(crate, modules=1)
+    assert crate.values["VOFFSET", 0, 0] == 0
+    np.testing.assert_array_equal(found.before_v, [0] * 4)
+    np.testing.assert_allclose(found.after_v, [fake_crate.volts(10)] * 4)
+    full = (1 << 14) - 1
+    np.testing.assert_allclose(found.before_percent, [100_000 / full] * 4, atol=0.1)
+    np.testing.assert_allclose(found.after_percent, [10] * 4, atol=0.1)
+    assert found.away() == []
+    assert [target.channel for target in found.away(-1)] == [0, 1, 2, 3]
+    assert repr(found) == "<Offsets of 4 channels, 4 have changed>"
+    row = found.to_rows()[2]
+    assert (row["name"], row["channel"], row["before_v"]) == ("c0-s03", 2, 0.0)
+
+
+def test_the_level_is_not_known_without_the_bits_of_the_adc(crate, monkeypatch):
+    infos = tuple(dataclasses.replace(info, bits=0) for info in crate.modules)
+    monkeypatch.setattr(type(crate), "modules", property(lambda _: infos))
+    found = adjust_offsets(crate, modules=0)
+    assert np.isnan(found.after_percent).all()
+    assert found.away() == []
+    assert found.to_rows()[0]["after_percent"] is None

@@ -8,8 +8,8 @@ import signal
 import pytest
 
 from pixie_pipe.drivers.digitizer import DriverError
-from pixie_pipe.scanning import RestoreError
 from pixie_pipe.scanning.holding import held_signals
+from pixie_pipe.settings import ChangesRefusedError, RestoreError
 
 RISE = "ENERGY_RISETIME"
 THRESHOLD = "TRIGGER_THRESHOLD"
@@ -63,7 +63,7 @@ def test_after_a_refused_value(run, crate, monkeypatch):
         real(name, value, module, channel)
 
     monkeypatch.setattr(crate, "write_channel", refuse)
-    with pytest.raises(DriverError, match="too long"):
+    with pytest.raises(ChangesRefusedError, match="too long"):
         run(RISE, "2,6", measure="baseline_noise")
 
 
@@ -79,8 +79,7 @@ def test_it_is_told_if_they_are_refused(run, crate, monkeypatch):
     with pytest.raises(RestoreError) as caught:
         run(RISE, "2,6", measure="baseline_noise")
     text = str(caught.value)
-    assert "ENERGY_RISETIME of c0-s03 ch 01 should be 4 again" in text
-    assert "no access" in text
+    assert "c0-s03, channel 1: ENERGY_RISETIME was 4, and is 6: no access" in text
     assert "c0-s02" not in text
     # All others are back.
     assert crate.values[RISE, 0, 0] == crate.values[RISE, 1, 0] == 4
@@ -91,7 +90,7 @@ def test_it_is_told_if_they_are_not_there(run, crate, monkeypatch):
         crate.values[name, module, channel] = value + 1
 
     monkeypatch.setattr(crate, "write_channel", write)
-    with pytest.raises(RestoreError, match="should be 4 again: it is 5"):
+    with pytest.raises(RestoreError, match="was 4, and is 5"):
         run(RISE, "2", measure="baseline_noise")
 
 
@@ -124,6 +123,23 @@ def test_values_that_depend_on_each_other_come_back(run, crate, monkeypatch):
     monkeypatch.setattr(crate, "write_channel", write)
     # 50 and 32 together are refused, whichever comes first.
     run(THRESHOLD, [20], RISE, [32], measure="baseline_noise")
+
+
+@pytest.mark.parametrize(
+    ("name", "values"), [("TAU", "20,30"), ("Polarity", "positive")]
+)
+@pytest.mark.usefixtures("untouched")
+def test_what_changes_along_comes_back(run, crate, monkeypatch, name, values):
+    real = crate.write_channel
+
+    def write(name, value, module, channel):
+        real(name, value, module, channel)
+        if name in {"TAU", "CHANNEL_CSRA"}:
+            # As the library finds a new cut.
+            crate.values["BLCUT", module, channel] = value + 100
+
+    monkeypatch.setattr(crate, "write_channel", write)
+    run(name, values, measure="baseline_noise")
 
 
 @pytest.mark.usefixtures("untouched")

@@ -13,6 +13,7 @@ from pixie_pipe.scanning import (
     Axis,
     ChoiceError,
     Scan,
+    load_scan,
 )
 from tests.support.drivers import fake_crate
 
@@ -88,7 +89,7 @@ def test_two_parameters(run, tmp_path):
         THRESHOLD,
         "10,20",
         "SLOW_FILTER_RANGE",
-        [1, 2.2, 3],
+        [1, 2, 3],
         measure="input_rate",
         modules=1,
     )
@@ -99,10 +100,10 @@ def test_two_parameters(run, tmp_path):
     np.testing.assert_array_equal(
         result.read_back("SLOW_FILTER_RANGE")[1], [[1, 2, 3]] * 2
     )
-    assert "2.2 [2]" in result.table()
     figure = result.plot(tmp_path / "map.png")
     first = figure.axes[0]
-    assert (first.get_xlabel(), first.get_ylabel()) == ("SLOW_FILTER_RANGE", THRESHOLD)
+    assert first.get_xlabel() == "SLOW_FILTER_RANGE"
+    assert first.get_ylabel() == "TRIGGER_THRESHOLD (ADC units)"
     np.testing.assert_array_equal(first.collections[0].get_array(), result.values()[0])
 
 
@@ -126,13 +127,15 @@ def test_the_table_and_the_plot(run, tmp_path):
         RISE, "2,2.1", measure=["input_rate", "peak_width"], seconds=10, modules=0
     )
     lines = result.table().splitlines()
-    assert lines[0].split("  ")[0].strip() == RISE
-    assert lines[0].endswith("peak_width (MCA bins)")
-    assert len(lines) == 5
-    assert lines[3].strip().startswith("2.1 [2.08]  c0-s02 ch 00")
-    assert "+-" in lines[1]
+    assert lines[0].split() == [RISE, "channel", "input_rate", "peak_width"]
+    assert lines[1].split() == ["(µs)", "(Hz)", "(MCA", "bins)"]
+    assert len(lines) == 6
+    assert max(map(len, lines)) < 80
+    assert lines[4].strip().startswith("2.1 [2.08]  c0-s02 ch 00")
+    assert "+-" in lines[2]
     figure = result.plot(tmp_path / "p.pdf", measure="peak_width")
     (axes,) = figure.axes
+    assert axes.get_xlabel() == "ENERGY_RISETIME (µs)"
     assert axes.get_ylabel() == "Peak width, FWHM (MCA bins)"
     np.testing.assert_allclose(axes.lines[0].get_xdata(), [2, 2.08])
     assert result.plot().axes[0].get_ylabel() == "Input rate (Hz)"
@@ -149,7 +152,7 @@ def test_the_table_and_the_plot(run, tmp_path):
 def test_what_cannot_be_measured_is_a_gap(run):
     result = run(RISE, "2,4", measure="peak_width", bins=(3000, 3100), seconds=0.1)
     assert np.isnan(result.values()).all()
-    assert " -" in result.table().splitlines()[1]
+    assert result.table().splitlines()[2].endswith(" -")
     result.plot()
 
 
@@ -170,7 +173,15 @@ def test_progress_is_told(run):
         ((RISE, "1:2"), {}, "no range"),
         ((RISE, []), {}, "no values for ENERGY_RISETIME"),
         ((RISE, [1, 1]), {}, "comes twice"),
-        ((RISE, [float("inf")]), {}, "not finite"),
+        ((RISE, [float("inf")]), {}, "ENERGY_RISETIME is inf"),
+        (("TAU", "-5"), {}, "TAU is -5.0: expected 0 to"),
+        (("SLOW_FILTER_RANGE", [2.2]), {}, "expected a whole number"),
+        (("TAUU", "1"), {}, "no parameter 'TAUU'; did you mean TAU"),
+        (("Polarity", "up,down"), {}, "'up': expected positive or negative"),
+        (("Polarity", [1]), {}, "Polarity is 1: expected 'positive' or 'negative'"),
+        (("EnableCFD", "on,1"), {}, "a value for EnableCFD comes twice"),
+        (("MultiplicitySelf", "1,2"), {}, "list of channels, which cannot be scanned"),
+        (("XDT", "0.1", "CHANNEL_CSRB", "1"), {}, "disabled in the library"),
         (("", "1"), {}, "has no name"),
         ((RISE, "1", RISE, "2"), {}, "named twice"),
         ((RISE, "1"), {"measure": []}, "nothing is measured"),
@@ -190,10 +201,61 @@ def test_scans_that_make_no_sense(run, crate, arguments, options, text):
     assert not crate.written
 
 
-def test_an_unknown_parameter_is_told_before_anything_is_set(run, crate):
-    with pytest.raises(DriverError, match="neither of a channel"):
-        run(THRESHOLD, "1,2", "NO_SUCH", "1", measure="input_rate")
+def test_a_parameter_that_the_driver_lacks_is_told_before_anything_is_set(run, crate):
+    with pytest.raises(DriverError, match="no parameter EMIN"):
+        run(THRESHOLD, "1,2", "EMIN", "1", measure="input_rate")
     assert not crate.written
+
+
+@pytest.mark.parametrize("values", ["on,off", "1,0", [True, False], "yes, no"])
+@pytest.mark.usefixtures("untouched")
+def test_bits_of_channels(run, tmp_path, values):
+    path = tmp_path / "bits.jsonl"
+    result = run("GoodChannel", values, measure="input_rate", output=path, modules=0)
+    on = fake_crate.input_rate(50, 0)
+    assert result.values()[0] == pytest.approx([on, 0])
+    np.testing.assert_array_equal(result.read_back()[0], [1, 0])
+    words = [line.split()[0] for line in result.table().splitlines()[2:]]
+    assert words == ["on", "on", "off", "off"]
+    (axes,) = result.plot().axes
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["on", "off"]
+    assert axes.get_xlabel() == "GoodChannel"
+    loaded = load_scan(path)
+    assert loaded.scan == result.scan
+    assert loaded.table() == result.table()
+    assert '"values": ["on", "off"]' in path.read_text()
+
+
+@pytest.mark.usefixtures("untouched")
+def test_bits_of_modules_and_choices(run, crate):
+    crate.values["CHANNEL_CSRA", 0, 1] = float(0x8024)
+    before = dict(crate.values)
+    result = run(
+        *("RejectPileup", ["pileup", "single", "all"], "SortEvents", "off,on"),
+        measure="baseline_noise",
+    )
+    np.testing.assert_array_equal(result.read_back()[1], [[2, 2], [1, 1], [0, 0]])
+    np.testing.assert_array_equal(result.read_back("SortEvents")[1], [[0, 1]] * 3)
+    # The other bits of the registers stay as they are.
+    words = {
+        int(word)
+        for name, word, module, channel in crate.written
+        if (name, module, channel) == ("CHANNEL_CSRA", 0, 1)
+    }
+    assert words == {0x10024, 0x8024, 0x24}
+    first = result.plot().axes[0]
+    assert [text.get_text() for text in first.get_yticklabels()] == [
+        "pileup",
+        "single",
+        "all",
+    ]
+    assert crate.values == before
+    crate.values["CHANNEL_CSRA", 0, 1] = 4.0
+
+
+def test_what_else_changes_is_told(run):
+    result = run("TRIGGER_RISETIME", "0.1", measure="input_rate")
+    assert "threshold in ADC units depends on TRIGGER_RISETIME" in result.notes[0]
 
 
 def test_a_range_beyond_the_spectrum_is_refused(run, crate):

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixie_pipe.scanning import ChoiceError, parse_bins, parse_numbers, parse_values
+from pixie_pipe.scanning import (
+    ChoiceError,
+    parse_bins,
+    parse_numbers,
+    parse_span,
+    parse_values,
+)
 
 
 @pytest.mark.parametrize(
@@ -74,3 +80,10 @@ def test_bins():
     for text in ("10", "10:", "20:10", "10:10", "-1:5", "a:b", "1:2:3"):
         with pytest.raises(ChoiceError):
             parse_bins(text)
+
+
+def test_spans():
+    assert parse_span("-2:20.5") == (-2, 20.5)
+    for text in ("1", "1:2:3", "a:b", "2:1", "1:1", "0:inf", "nan:1"):
+        with pytest.raises(ChoiceError):
+            parse_span(text)

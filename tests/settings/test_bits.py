@@ -109,3 +109,35 @@ def test_a_field_of_another_register_is_told():
         word_of("MODULE_CSRB", {"Polarity": "positive"})
     with pytest.raises(SettingsError, match="those that have: CHANNEL_CSRA"):
         names_of("TAU", 1)
+
+
+@pytest.mark.parametrize("name", [n for n, f in FIELDS.items() if not f.channels])
+def test_each_value_has_a_word(name):
+    field = FIELDS[name]
+    for number in range(1 << len(field.bits)):
+        value = field.value_of(number)
+        assert field.number_of(value) == number
+        assert field.parse(field.word(value)) == value
+        assert field.parse(f" {field.word(value).upper()} ") == value
+
+
+def test_words_for_on_and_off():
+    field = FIELDS["EnableCFD"]
+    assert [field.parse(text) for text in ("on", "1", "True", "yes")] == [True] * 4
+    assert [field.parse(text) for text in ("off", "0", "false", "NO")] == [False] * 4
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("EnableCFD", "maybe", "EnableCFD is 'maybe': expected on or off"),
+        ("Polarity", "1", "expected positive or negative"),
+        ("Gain", "1", "expected 2.5 or 0.625"),
+        ("NrOfMultiplicities", "32", "a whole number from 0 to 31"),
+        ("NrOfMultiplicities", "two", "a whole number from 0 to 31"),
+        ("MultiplicitySelf", "3", "a list of channels"),
+    ],
+)
+def test_words_that_are_none(name, text, expected):
+    with pytest.raises(SettingsError, match=expected):
+        FIELDS[name].parse(text)

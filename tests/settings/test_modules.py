@@ -100,7 +100,10 @@ def test_modules_that_were_exchanged_are_told():
             "  crate 0, slot 2: the settings are of serial number 1002, the module has "
             "1003; settings of this serial number are at crate 0, slot 3"
         ),
-        "  crate 0, slot 3: the settings are of serial number 1003, the module has 77",
+        (
+            "  crate 0, slot 3: the settings are of serial number 1003, the module has "
+            "77; if it has replaced that one, let serial numbers be ignored"
+        ),
         (
             "  crate 0, slot 4: no settings for the module there (serial number 1002); "
             "settings of this serial number are at crate 0, slot 2"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,12 +11,15 @@ from hypothesis import strategies as st
 from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.settings import (
     ChangesRefusedError,
+    OldValues,
     RestoreError,
     SettingsAccess,
     SettingsError,
+    apply,
     every_channel,
     temporary,
 )
+from pixie_pipe.settings.wanted import check_wanted
 from tests.support.module_settings import (
     access_of,
     crate_of,
@@ -88,6 +93,23 @@ def test_nothing_is_changed_by_what_is_wrong_or_refused():
     assert crate == before
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("MultiplicityMaskL", {"MultiplicitySelf": [0, 1]}),
+        ("MultiplicityMaskH", {"MultiplicityRight": [1]}),
+    ],
+)
+def test_the_lowest_bits_of_a_large_register_are_set_back(name, values):
+    crate = crate_of(2)
+    target = SettingsAccess(crate)
+    target.write_channel(name, 0xF0000000, 2, 0)
+    before = crate.copy()
+    with temporary(target, values, channels=[(2, 0)]):
+        assert target.read_channel(name, 2, 0) > 0xF0000000
+    assert crate == before
+
+
 class Finder(SettingsAccess):
     """Settings that find a new BLCUT where XIA's library looks for one."""
 
@@ -135,6 +157,15 @@ class Stubborn(SettingsAccess):
         super().write_channel(name, value, module, channel)
 
 
+class Broken(SettingsAccess):
+    """Settings of which one channel fails with an error that is not ours."""
+
+    def write_channel(self, name, value, module, channel):
+        if (name, channel) == ("TAU", 0):
+            raise OSError("no bus")
+        super().write_channel(name, value, module, channel)
+
+
 def test_what_could_not_be_set_back_is_told():
     target = Stubborn(crate_of(2))
     block = temporary(target, {"TAU": 9, "CFDScale": 3}, channels=[(2, 0)])
@@ -148,5 +179,31 @@ def test_what_could_not_be_set_back_is_told():
         lock_and_stop()
     assert isinstance(error.value.__cause__, Stopped)
     assert error.value.lost == {("TAU", 2, 0): 50.0}
-    assert "module 2, channel 0: TAU was 50, and is 9" in str(error.value)
+    text = "module 2, channel 0: TAU was 50, and is 9: a run is active"
+    assert text in str(error.value)
     assert target.read_channel("CFDScale", 2, 0) == 0
+
+
+def test_whatever_fails_the_others_are_set_back():
+    crate = crate_of(2)
+    target = SettingsAccess(crate)
+    old = OldValues.of(
+        target, check_wanted({"TAU": 9, "CFDScale": 3}, [(2, 0), (2, 1)], None)
+    )
+    apply(target, {"TAU": 9, "CFDScale": 3}, channels=[(2, 0), (2, 1)])
+    with pytest.raises(RestoreError, match=r"c0-s02, channel 0: .* OSError: no bus"):
+        old.restore(Broken(crate), {2: "c0-s02"})
+    assert target.read_channel("TAU", 2, 1) == 50
+    assert [target.read_channel("CFDScale", 2, n) for n in (0, 1)] == [0, 0]
+
+
+def test_old_values_outlive_the_program():
+    target = access_of(2)
+    wanted = check_wanted({"Polarity": "positive", "SYNCH_WAIT": 0}, [(2, 3)], None)
+    rows = json.loads(json.dumps(OldValues.of(target, wanted).to_rows()))
+    apply(target, {"Polarity": "positive", "SYNCH_WAIT": 0}, channels=[(2, 3)])
+    old = OldValues()
+    old.take_rows(rows)
+    old.restore(target)
+    assert target.read_channel("CHANNEL_CSRA", 2, 3) == 4
+    assert target.read_module("SYNCH_WAIT", 2) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pixie_pipe.simulation.channel import ChannelRegisters, CsrA, ModuleKind
+from pixie_pipe.simulation.channel import ChannelRegisters, CsrA, Electronics
 from pixie_pipe.simulation.detectors import DETECTORS, find_detector
 from pixie_pipe.simulation.errors import SimulationError
 from pixie_pipe.simulation.pulses import PulseShape
@@ -112,4 +112,4 @@ def test_what_cannot_be_is_refused_only_where_it_is_used():
     with pytest.raises(SimulationError, match="12, 14 or 16 bits, not 15"):
         kind_of(500, bits=15)
     with pytest.raises(SimulationError, match="expected whole samples in a tick"):
-        ModuleKind.of(kind.layout.override(tick_ps=9000))
+        Electronics.of(kind.layout.override(tick_ps=9000))

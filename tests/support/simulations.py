@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pixie_pipe.listmode import Layout
-from pixie_pipe.simulation.channel import ChannelRegisters, CsrA, ModuleKind
+from pixie_pipe.simulation.channel import ChannelRegisters, CsrA, Electronics
 from pixie_pipe.simulation.detectors import Detector, find_detector
 from pixie_pipe.simulation.processing import ChannelProcessor
 from pixie_pipe.simulation.pulses import PulseShape
@@ -29,13 +29,13 @@ ALL_BLOCKS = sum(
 )
 
 
-def kind_of(frequency: int = 500, revision: int = 34688, **changed: Any) -> ModuleKind:
+def kind_of(frequency: int = 500, revision: int = 34688, **changed: Any) -> Electronics:
     """Return a kind of module."""
-    return ModuleKind.of(Layout.find(frequency, revision), **changed)
+    return Electronics.of(Layout.find(frequency, revision), **changed)
 
 
 def settings_of(
-    kind: ModuleKind, detector: str = "LaBr3", **changed: int
+    kind: Electronics, detector: str = "LaBr3", **changed: int
 ) -> tuple[Variables, ChannelRegisters, Detector]:
     """Return variables, with some changed in all channels, and the registers."""
     found = find_detector(detector)

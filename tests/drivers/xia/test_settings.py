@@ -93,20 +93,20 @@ def bare(content, number):
     del content[number]["module"]["input"]
 
 
-def nameless(content, number):
-    del content[number]["metadata"]["serial-num"]
+def placeless(content, number):
+    del content[number]["metadata"]["slot"]
 
 
 @pytest.mark.parametrize(
     ("damage", "text"),
     [
-        (without, r"no settings of slot 3 \(serial number 1000\), but those of slot 2"),
-        (moved, "no settings of slot 3"),
-        (exchanged, "slot 3 has the settings of serial number 77, but .* is 1000"),
-        (twice, "has slot 3 2 times"),
-        (short, "slot 3: TAU has 15 values, expected 16"),
-        (bare, "entry 1: 'module' lacks 'input'"),
-        (nameless, "entry 1: metadata lacks 'serial-num'"),
+        (without, r"slot 3: no settings for the module there \(serial number 1000\)"),
+        (moved, "slot 3: no settings .*; settings of this .* at crate 0, slot 9"),
+        (exchanged, "slot 3: .* are of serial number 77, the module has 1000.*ignored"),
+        (twice, "slot 3: there are two modules in this place"),
+        (short, r"slot 3: channel\.input\.TAU has 15 values, expected 16"),
+        (bare, r"\[1\]: module\.input is missing"),
+        (placeless, r"\[1\]: metadata\.slot is missing"),
     ],
 )
 def test_files_that_do_not_fit_are_refused_before_the_boot(
@@ -128,11 +128,13 @@ def test_files_that_do_not_fit_are_refused_before_the_boot(
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (b"null", "was saved before the modules were booted"),
+        (b"null", "when no module was booted"),
         (b"{}", "expected a list"),
-        (b"[1]", "entry 0: is no mapping"),
-        (b"[{}]", "entry 0: lacks 'metadata'"),
+        (b"[]", "no settings for the module there"),
+        (b"[1]", r"\[0\]: expected an object, found 1"),
+        (b"[{}]", r"\[0\]: metadata is missing"),
         (b"\x00\x01binary", "is no JSON"),
+        (b"\xff\xfebinary", "pixie-pipe settings convert"),
         (None, "cannot be read"),
     ],
 )
@@ -151,6 +153,16 @@ def test_the_settings_of_a_module_can_be_used_for_its_successor(make, saved):
     with make(settings=path, ignore_serials=True) as digitizer:
         assert taus(digitizer) == [20, 30, 40]
         digitizer.load_settings(path, ignore_serials=True)
+
+
+def test_settings_without_a_serial_number_are_those_of_their_slot(make, saved):
+    path, content = saved
+    for entry in content:
+        del entry["metadata"]["serial-num"]
+    path.write_text(json.dumps(content))
+    with make() as digitizer:
+        digitizer.load_settings(path)
+        assert taus(digitizer) == [20, 30, 40]
 
 
 def test_settings_do_not_change_the_number_of_the_crate(make, saved, xia):
@@ -177,7 +189,7 @@ def test_a_file_that_lacks_modules_is_not_kept(make, xia, tmp_path):
     path = tmp_path / "settings.json"
     with make() as digitizer:
         path.write_text("my settings")
-        texts = ["no settings of slot 3", "no settings of slot 2", "has no settings at"]
+        texts = ["slot 3: no settings", "slot 2: no settings", "holds no settings"]
         for module, text in zip((1, 0, 2), texts, strict=True):
             # Offline modules are left out; without any, it is `null`.
             xia.call.test_refuse_boot(module, 0)

@@ -29,8 +29,12 @@ CHANNEL_DEFAULTS = {
     "TAU": 50.0,
     "XDT": 0.08,
     "BASELINE_PERCENT": 10.0,
+    "TRIGGER_RISETIME": 0.2,
+    "VOFFSET": 0.0,
+    "BLCUT": 3.0,
+    "CHANNEL_CSRA": 4.0,  # good channel
 }
-MODULE_DEFAULTS = {"SLOW_FILTER_RANGE": 3.0}
+MODULE_DEFAULTS = {"SLOW_FILTER_RANGE": 3, "MODULE_CSRB": 0}
 STEPS = {"TRIGGER_THRESHOLD": 0.25, "ENERGY_RISETIME": 0.08, "SLOW_FILTER_RANGE": 1.0}
 
 
@@ -51,6 +55,11 @@ def peak_width(rise_time: float) -> float:
     return 20.0 + 4 * (rise_time - 4) ** 2
 
 
+def volts(percent: float) -> float:
+    """The offset that brings the level, 1000 at 0 V, to a part of 14 bits."""
+    return (percent / 100 * 16383 - 1000) / 5000
+
+
 def noise(rise_time: float) -> float:
     return 8.0 / rise_time
 
@@ -65,11 +74,14 @@ class FakeCrateDigitizer:
         pulse_every: int = 3,
         lasts_s=None,
         serial: int = 1000,
+        *,
+        adjusts: bool = True,
     ):
         self._shape = (modules, channels)
         self._pulse_every = pulse_every
         self._lasts_s = lasts_s
         self._serial = serial
+        self._adjusts = adjusts
         self._is_open = False
         self._until: float | None = None
         self._run_s = 0.0
@@ -168,15 +180,20 @@ class FakeCrateDigitizer:
             "real_time_s": self._run_s,
             "live_time_s": [live] * self._shape[1],
             "input_counts": [
-                input_rate(value, channel) * live
+                input_rate(value, channel) * live * self._is_good(module, channel)
                 for channel, value in enumerate(thresholds)
             ],
             "output_counts": [
-                output_rate(value, channel) * self._run_s
+                output_rate(value, channel)
+                * self._run_s
+                * self._is_good(module, channel)
                 for channel, value in enumerate(thresholds)
             ],
             "firmware": "fake",
         }
+
+    def _is_good(self, module, channel):
+        return bool(int(self.values["CHANNEL_CSRA", module, channel]) & 4)
 
     # Parameters
 
@@ -204,7 +221,7 @@ class FakeCrateDigitizer:
         self.written.append((name, value, module, channel))
         step = STEPS.get(name, 0.0)
         rounded = round(value / step) * step if step else value
-        self.values[name, module, channel] = max(rounded, 0.0)
+        self.values[name, module, channel] = rounded
 
     # Signals
 
@@ -213,7 +230,9 @@ class FakeCrateDigitizer:
         self._check(module)
         self._traces += 1
         rng = np.random.default_rng(self._traces)
-        traces = 1000 + rng.normal(0, 3, (self._shape[1], SAMPLES))
+        offsets = [[self.values["VOFFSET", module, n]] for n in range(self._shape[1])]
+        traces = 1000 + 5000 * np.array(offsets)
+        traces = traces + rng.normal(0, 3, (self._shape[1], SAMPLES))
         # The last channel sees no pulses at all.
         if self._traces % self._pulse_every == 0:
             after = np.arange(SAMPLES - PULSE_AT)
@@ -239,6 +258,11 @@ class FakeCrateDigitizer:
 
     def adjust_offsets(self, module=None):
         self._refuse_in_run()
+        for number in range(self._shape[0]) if module is None else [module]:
+            for channel in range(self._shape[1]):
+                percent = self.values["BASELINE_PERCENT", number, channel]
+                if self._adjusts:
+                    self.values["VOFFSET", number, channel] = volts(percent)
 
     # Spectra
 
