@@ -322,7 +322,7 @@ class Pipeline(PipelineNews):
         """Begin a run; returns when all tasks are running.
 
         Connects first if that was not done, and starts processes anew that have
-        ended.
+        ended, or in which something failed.
 
         Raises
         ------
@@ -332,13 +332,14 @@ class Pipeline(PipelineNews):
         with self._commands:
             if self.state is Status.RUNNING:
                 raise Error("is running already: stop the pipeline first")
-            lost = self._supervisor is not None and any(
-                not record.is_alive for record in self._service.records.values()
-            )
-            if not self._connected or lost:
-                self._back_to_waiting()
-                self._connect(self._line, depth=3)
             self._back_to_waiting()
+            lost = False
+            if self._supervisor is not None:
+                self._transitions.dismiss_spent()
+                lost = any(not r.is_alive for r in self._service.records.values())
+            if not self._connected or lost:
+                self._connect(self._line, depth=3)
+                self._back_to_waiting()
             self.limits.check(self._active_nodes())
             self._run_number += 1
             run = Run(self._run_number, is_live=self.graph.is_live, limits=self.limits)

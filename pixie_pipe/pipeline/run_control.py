@@ -155,6 +155,7 @@ class RunControl:
                 traceback=message.traceback,
             )
             self.tell("error", record.name, error)
+            record.is_spent = True
             if message.fatal:
                 record.status = Status.PANICKING
                 record.has_failed = True

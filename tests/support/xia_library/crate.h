@@ -67,6 +67,7 @@ struct module {
     u32 *source;            /* what the module measures in each run */
     size_t source_words, source_at, next_event, step;
     int ends_with_source;
+    long looks_left;        /* at its queue, until it is pulled; 0: it stays */
 
     int has_traces, has_baselines, slot_id_is_written;
     double channel[CHANNEL_PARAMETERS][MOST_CHANNELS];
