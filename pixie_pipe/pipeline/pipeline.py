@@ -455,7 +455,7 @@ class Pipeline(PipelineNews):
         if self._callbacks is not None:
             self._callbacks.settle(COMMAND_SECONDS)
         if run.reasons:
-            raise Error("the run failed: " + "; ".join(run.reasons))
+            raise Error("the run failed: " + "\n  ".join(run.reasons))
         return True
 
     def _interrupted(self, run: Run) -> None:

@@ -16,6 +16,9 @@
 #define CHANNEL_PARAMETERS 38
 #define MODULE_PARAMETERS 18
 #define BUFFER_WORDS 65536
+#ifndef TEXT_BYTES
+#define TEXT_BYTES 256          /* of PixieSDK 5.3.0; others have other structures */
+#endif
 
 typedef uint16_t u16;
 typedef uint32_t u32;
@@ -23,11 +26,11 @@ typedef uint32_t u32;
 struct module_config {
     u16 adc_bit_resolution;
     u16 adc_sampling_frequency;
-    char fw_revision[256];
-    char fw_tag[256];
-    char fw_type[256];
+    char fw_revision[TEXT_BYTES];
+    char fw_tag[TEXT_BYTES];
+    char fw_type[TEXT_BYTES];
     char fw_device[6][16];
-    char fw_device_file[6][256];
+    char fw_device_file[6][TEXT_BYTES];
     u16 number;
     u16 number_of_channels;
     u16 revision;
