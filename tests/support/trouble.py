@@ -45,9 +45,10 @@ class Told:
         lines = []
         for case, text in self.rows:
             lines.append(f"\n{case}")
-            lines += textwrap.wrap(
-                text, 88, initial_indent="    ", subsequent_indent="    "
-            )
+            for line in text.splitlines():
+                lines += textwrap.wrap(
+                    line, 88, initial_indent="    ", subsequent_indent="      "
+                )
         return "\n".join(lines)
 
 
@@ -88,7 +89,10 @@ def unwritable(directory: Path) -> Iterator[None]:
         directory.chmod(0o755)
         return
     chattr = shutil.which("chattr")
-    if chattr is None or subprocess.run([chattr, "+i", directory], check=False).returncode:
+    if (
+        chattr is None
+        or subprocess.run([chattr, "+i", directory], check=False).returncode
+    ):
         pytest.skip("root writes everywhere: no immutable directories here (chattr +i)")
     try:
         yield

@@ -19,7 +19,7 @@ PULLED = "pulled"
 """Name of the file that has the number of the module that is pulled when it appears."""
 
 
-class FailingDigitizer(SimulatedDigitizer):
+class FailingCrateDigitizer(SimulatedDigitizer):
     """Gives words until one of its modules is pulled.
 
     Parameters
