@@ -13,7 +13,7 @@ import logging
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -21,14 +21,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from pixie_pipe.drivers._xia_errors import NO_MODULES, NOT_INITIALISED, XiaError
+from pixie_pipe.drivers._xia_errors import (
+    NEW_PROCESS,
+    NO_MODULES,
+    NOT_INITIALISED,
+    XiaError,
+)
 from pixie_pipe.drivers._xia_functions import (
     BOOT_PROBE,
     BOOT_RESET,
     BOOT_SETTINGS,
+    VERSION,
     FifoConfig,
     ModuleConfig,
 )
+from pixie_pipe.drivers._xia_library import LibraryError
 from pixie_pipe.drivers._xia_options import Boot, Setup
 from pixie_pipe.drivers.digitizer import DriverError
 
@@ -45,6 +52,8 @@ _MODES: Final[Mapping[Boot, int]] = {
     "reset": BOOT_RESET,
     "settings": BOOT_SETTINGS,
 }
+
+_UNTOUCHED: Final = 0xA5
 
 # Late enough for sessions to be closed, early enough for the library to be there.
 _EXIT_PRIORITY: Final = 0
@@ -145,10 +154,7 @@ class Crate:
         with self.lock:
             self.refuse_other_process()
             if self._dead:
-                raise DriverError(
-                    f"{self._dead}; XIA's library can be initialised once in a "
-                    f"process: start a new one"
-                )
+                raise DriverError(f"{self._dead}; {NEW_PROCESS}")
             taken = self._owner() if self._owner is not None else None
             if taken is not None and taken is not owner:
                 raise DriverError(
@@ -159,8 +165,8 @@ class Crate:
             elif self.setup != setup:
                 raise DriverError(
                     f"the library was initialised in this process with "
-                    f"{_difference(self.setup, setup)}, which cannot be changed: "
-                    f"start a new process"
+                    f"{_difference(self.setup, setup)}, which cannot be changed; "
+                    f"{NEW_PROCESS}"
                 )
             self._owner = weakref.ref(owner)
 
@@ -200,6 +206,8 @@ class Crate:
         if self._is_prepared:
             return
         assert self.setup is not None, "a session claims the crate first"
+        # Before the library is given structures that may not be its own.
+        self.identity(0)
         if self.setup.firmware_directory:
             self.library.call(
                 "Pixie16LoadModuleFirmware",
@@ -253,9 +261,18 @@ class Crate:
         ------
         XiaError
             If it does not.
+        LibraryError
+            If the library has another form for it.
         """
-        found = ModuleConfig()
+        found, is_longer = _room_for_info()
         self.call("PixieGetModuleInfo", module, ctypes.byref(found))
+        slot = self.slots[module]
+        if is_longer() or found.slot != slot:
+            raise LibraryError(
+                f"{self.library.path}: it tells of the module in slot {slot} in "
+                f"another form than that of PixieSDK {VERSION}, which the driver was "
+                f"made for; use that version"
+            )
         files = {
             device.value.decode(): file.value.decode("utf-8", "replace")
             for device, file in zip(found.fw_device, found.fw_device_file, strict=True)
@@ -317,12 +334,13 @@ class Crate:
 
     def _refuse_foreign(self) -> None:
         """Refuse a library that something else in this process has initialised."""
-        code = self.library.raw("PixieGetModuleInfo", 0, ctypes.byref(ModuleConfig()))
+        found, _ = _room_for_info()
+        code = self.library.raw("PixieGetModuleInfo", 0, ctypes.byref(found))
         if code != -NOT_INITIALISED:
             raise DriverError(
                 f"{self.library.path}: something else in this process has initialised "
                 f"the library, and to do it again would shut the modules down; start "
-                f"a new process"
+                f"Python anew, and use one of them alone"
             )
 
     def _configure_fifo(self, module: int, wanted: Mapping[str, int]) -> None:
@@ -338,6 +356,18 @@ class Crate:
             ctypes.byref(config),
             detail=str(wanted),
         )
+
+
+def _room_for_info() -> tuple[ModuleConfig, Callable[[], bool]]:
+    """Return room for what a module tells, and what tells if more was written.
+
+    Another version of the library may write more, over what lies behind.
+    """
+    own = ctypes.sizeof(ModuleConfig)
+    room = np.full(2 * own, _UNTOUCHED, np.uint8)
+    return ModuleConfig.from_buffer(room), lambda: bool(
+        (room[own:] != _UNTOUCHED).any()
+    )
 
 
 _crates: dict[int, Crate] = {}

@@ -17,7 +17,10 @@ NOT_INITIALISED: Final = 101
 INVALID_VALUE: Final = 802
 NOT_ENOUGH: Final = 807
 
-_NEW_PROCESS = "the library can be initialised once in a process: start a new one"
+NEW_PROCESS: Final = (
+    "XIA's library can be initialised once in a process: start again (a pipeline makes "
+    "a new process then), or start Python anew"
+)
 _REBOOT = "boot the modules anew (boot: reset); if it comes back, switch the crate off"
 _LIBRARY = "tell what the log says to those who maintain the library"
 _DECODE = (
@@ -25,17 +28,19 @@ _DECODE = (
 )
 
 _MEANINGS: Final[Mapping[int, str]] = {
-    100: f"the crate was initialised before in this process; {_NEW_PROCESS}",
+    100: f"the crate was initialised before in this process; {NEW_PROCESS}",
     101: "the crate is not initialised; open the session first",
     102: "a parameter of the whole system is wrong; look into the log",
-    200: "there is no such module or slot; compare `slots` with the crate",
-    201: "no modules were found, or not as many as asked for; check that the crate is "
-    "on, that it was on before the computer, and that the PLX driver is loaded",
+    200: "there is no such module or slot; compare `slots` with the crate, and leave "
+    "out slots that are empty",
+    201: "no modules were found, or not as many as asked for; compare `slots` with the "
+    "crate, check that it is on, that it was on before the computer, and that the PLX "
+    "driver is loaded",
     202: "the module is in use by another process; end that, since all modules of a "
     "crate belong to one process",
     203: "the module could not be closed; end the process",
-    204: "the module is not booted, or was closed; open the session anew, and if that "
-    "does not help, boot with boot: reset",
+    204: "the module is not booted, or was closed; start again, and if that does not "
+    "help, boot with boot: reset",
     205: "the module does not tell what it is; its EEPROM may be damaged",
     206: "the module cannot do this now: something that must come first is missing",
     207: "the firmware does not fit the module, or another file is registered for the "
@@ -101,9 +106,16 @@ _START_HINT = (
     "synchronous runs need a run leader (MODULE_CSRB bit 6), and every module that is "
     "in the crate among `slots`, also those that shall take no data"
 )
+_GONE_HINT = (
+    "if it has answered before, it was pulled or has lost its power: look at the crate "
+    "first"
+)
 _ACQUIRE_HINT = "the module must first be told to take them, with no task in between"
 
 _HINTS: Final[Mapping[tuple[str, int], str]] = {
+    ("Pixie16CheckExternalFIFOStatus", 204): _GONE_HINT,
+    ("Pixie16CheckRunStatus", 204): _GONE_HINT,
+    ("Pixie16ReadDataFromExternalFIFO", 204): _GONE_HINT,
     ("Pixie16StartListModeRun", 206): _START_HINT,
     ("Pixie16StartHistogramRun", 206): _START_HINT,
     ("Pixie16ReadSglChanADCTrace", 206): _ACQUIRE_HINT,

@@ -130,7 +130,8 @@ def _load_file(path: Path) -> tuple[ctypes.CDLL, str]:
         refuse_unloadable(path)
     except UnloadableError as error:
         raise LibraryError(
-            f"{path}: {error}; expected XIA's library, {NAME}"
+            f"{path}: {error}; expected XIA's library, {NAME}: give its path as the "
+            f"option `library` or in {ENVIRONMENT}"
         ) from error
     try:
         return ctypes.CDLL(str(path)), str(path)

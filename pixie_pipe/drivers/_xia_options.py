@@ -85,7 +85,10 @@ def check_slots(slots: Sequence[int]) -> tuple[int, ...]:
         raise OptionError("slots is empty, expected a list such as [2, 3]")
     for slot in found:
         if found.count(slot) > 1:
-            raise OptionError(f"slots has {slot} twice, expected each module once")
+            raise OptionError(
+                f"slots has {slot} twice ({', '.join(map(str, found))}), expected each "
+                f"module once; take one of them out"
+            )
     return tuple(found)
 
 
@@ -152,6 +155,11 @@ def check_firmware(
             raise OptionError(
                 f"firmware: {directory} is no directory, expected that of the "
                 f"firmware with its JSON files"
+            )
+        if next(directory.rglob("*.json"), None) is None:
+            raise OptionError(
+                f"firmware: {directory} has no JSON files, which list the files of a "
+                f"firmware; name the directory into which XIA's firmware was unpacked"
             )
         return str(directory), ()
     return "", tuple(_firmware_file(entry) for entry in firmware)

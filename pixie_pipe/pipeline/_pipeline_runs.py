@@ -75,7 +75,7 @@ class PipelineRuns(PipelineNews):
         """Begin a run; returns when all tasks are running.
 
         Connects first if that was not done, and starts processes anew that have
-        ended.
+        ended, or in which something failed.
 
         Raises
         ------
@@ -85,13 +85,14 @@ class PipelineRuns(PipelineNews):
         with self._commands:
             if self.state is Status.RUNNING:
                 raise Error("is running already: stop the pipeline first")
-            lost = self._supervisor is not None and any(
-                not record.is_alive for record in self._service.records.values()
-            )
-            if not self._connected or lost:
-                self._back_to_waiting()
-                self._connect(self._line, depth=3)
             self._back_to_waiting()
+            lost = False
+            if self._supervisor is not None:
+                self._transitions.dismiss_spent()
+                lost = any(not r.is_alive for r in self._service.records.values())
+            if not self._connected or lost:
+                self._connect(self._line, depth=3)
+                self._back_to_waiting()
             self.limits.check(self._active_nodes())
             self._run_number += 1
             run = Run(self._run_number, is_live=self.graph.is_live, limits=self.limits)
@@ -207,7 +208,7 @@ class PipelineRuns(PipelineNews):
         if self._callbacks is not None:
             self._callbacks.settle(COMMAND_SECONDS)
         if run.reasons:
-            raise Error("the run failed: " + "; ".join(run.reasons))
+            raise Error("the run failed: " + "\n  ".join(run.reasons))
         return True
 
     def _interrupted(self, run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -83,6 +84,24 @@ class TaskWork(TaskReports):
         while not outbox.has_room(packed.nbytes):
             self.poll(WAIT_SECONDS)
         outbox.post(packed, origin)
+
+    def settle(self, seconds: float) -> bool:
+        """Wait until the neighbours have worked on all that was sent.
+
+        Parameters
+        ----------
+        seconds
+            Longest time to wait.
+
+        Returns
+        -------
+        bool
+            Whether they have.
+        """
+        until = time.monotonic() + seconds
+        while not self._endpoint.outbox.is_done and time.monotonic() < until:
+            self.poll(WAIT_SECONDS)
+        return self._endpoint.outbox.is_done
 
     def send_finished(self) -> None:
         """Tell all neighbours that the run is over, and wait until they know."""

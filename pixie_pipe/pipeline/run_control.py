@@ -155,6 +155,7 @@ class RunControl:
                 traceback=message.traceback,
             )
             self.tell("error", record.name, error)
+            record.is_spent = True
             if message.fatal:
                 record.status = Status.PANICKING
                 record.has_failed = True
@@ -214,11 +215,8 @@ class RunControl:
         assert self.run is not None
         if record.name in self._rejoining:
             return False
-        return (
-            not record.is_alive
-            or record.has_failed
-            or record.finished_run == self.run.number
-        )
+        # One that has failed tells that it has finished when its files are closed.
+        return not record.is_alive or record.finished_run == self.run.number
 
     def _kill(self, record: ProcessRecord, reason: str) -> None:
         if record.is_alive:

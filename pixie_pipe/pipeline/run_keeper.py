@@ -16,7 +16,7 @@ from pixie_pipe.pipeline.messages import Error
 from pixie_pipe.storage._run_repair import recorded_files
 from pixie_pipe.storage.provenance import SourceFile
 from pixie_pipe.storage.raw_recorder import RecordedFile
-from pixie_pipe.storage.run_directory import RunDirectory
+from pixie_pipe.storage.run_directory import RunDirectory, RunDirectoryError
 
 if TYPE_CHECKING:
     from pixie_pipe.pipeline._pipeline_news import PipelineNews
@@ -145,7 +145,7 @@ class RunKeeper:
             try:
                 if run.directory and self._directory is not None:
                     self._write(self._directory, run, balance, statistics)
-            except PixiePipeError as error:
+            except (PixiePipeError, OSError) as error:
                 run.reasons.append(f"the record of the run was not written: {error}")
                 pipeline.handle_error("", Error(run.reasons[-1]))
             finally:
@@ -158,7 +158,13 @@ class RunKeeper:
         balance: RunBalance,
         statistics: dict[str, dict[str, Any]],
     ) -> None:
-        directory.write_snapshot("statistics-stop", statistics)
+        reasons = list(balance.problems)
+        directory.use_reserve()
+        try:
+            directory.write_snapshot("statistics-stop", statistics)
+        except RunDirectoryError as error:
+            # How the run went is told all the same.
+            reasons.append(str(error))
         files: list[RecordedFile] = []
         outputs: list[str] = []
         inputs: list[SourceFile] = []
@@ -176,7 +182,6 @@ class RunKeeper:
         # What a task did not live to tell is on the disk.
         told = {file.name for file in files}
         files += [f for f in recorded_files(directory.raw) if f.name not in told]
-        reasons = list(balance.problems)
         directory.finish(
             complete=not reasons,
             reasons=reasons,

@@ -70,6 +70,8 @@ class ProcessRecord:
     report: dict[str, Any] = field(default_factory=dict)
     finished_run: int = 0
     has_failed: bool = False
+    # Told of an error since it was started: for the next run there is a new process.
+    is_spent: bool = False
     error: str = ""
     exit_code: int | None = None
     is_cut: bool = False

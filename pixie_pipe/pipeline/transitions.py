@@ -254,6 +254,19 @@ class Transitions:
         """Let all processes leave; kill those that do not."""
         self._dismiss(list(self._supervisor.records))
 
+    def dismiss_spent(self) -> None:
+        """Let those processes leave in which something failed.
+
+        What a failure leaves behind in libraries is not known: HDF5 ends a process in
+        which a file could not be closed, XIA's library works once in each.
+        """
+        records = self._supervisor.records
+        spent = {r.process.pid for r in records.values() if r.is_spent and r.is_alive}
+        # With all tasks that share the process.
+        names = [name for name, r in records.items() if r.process.pid in spent]
+        if names:
+            self._dismiss(names)
+
     def _dismiss(self, names: Sequence[str]) -> None:
         supervisor = self._supervisor
         self._note_leaving(names)

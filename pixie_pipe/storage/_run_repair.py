@@ -27,6 +27,9 @@ from pixie_pipe.storage.run_record import (
 RAW = "raw"
 """Name of the directory of raw files in that of a run."""
 
+RESERVE = ".reserve"
+"""Name of the file that keeps room for the end of a run."""
+
 REASON = "the process that took it ended without closing it"
 
 _WORD_BYTES = 4
@@ -101,13 +104,14 @@ def read_checksums(path: Path) -> dict[str, str]:
     """Return the checksums in a ``SHA256SUMS``, by file; none if it is missing."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     found = map(_CHECKSUM_LINE.fullmatch, lines)
     return {match[2]: match[1] for match in found if match}
 
 
 def _remove_leftovers(path: Path) -> None:
+    (path / RESERVE).unlink(missing_ok=True)
     for leftover in path.rglob("*.part"):
         if _LEFTOVER.fullmatch(leftover.name) and not _is_in_use(leftover):
             leftover.unlink(missing_ok=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
+import errno
 import json
+import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -19,7 +22,7 @@ from pixie_pipe.storage._processes import this_host, this_process
 from pixie_pipe.storage._record_values import RunRecordError
 from pixie_pipe.storage._run_errors import RunDirectoryError, clear_errors
 from pixie_pipe.storage._run_numbers import take_number
-from pixie_pipe.storage._run_repair import RAW, repair_all
+from pixie_pipe.storage._run_repair import RAW, RESERVE, repair_all
 from pixie_pipe.storage.atomic import OutputExistsError, new_file
 from pixie_pipe.storage.run_record import (
     RUN_FILE,
@@ -33,8 +36,6 @@ from pixie_pipe.storage.run_record import (
 from pixie_pipe.storage.versions import versions
 
 if TYPE_CHECKING:
-    import os
-
     from pixie_pipe.storage.provenance import SourceFile
     from pixie_pipe.storage.raw_recorder import RecordedFile
 
@@ -43,6 +44,10 @@ __all__ = ["RunDirectory", "RunDirectoryError"]
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _SNAPSHOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _FIXED = ("number", "state", "reasons", "host", "process", "comments")
+_RESERVE_BYTES = 1 << 20
+"""Room for the record and the statistics at the end of a run: those of 13 modules of 32
+channels have some 50 kB, and each file is written beside the old one."""
+
 _CHANGEABLE = tuple(
     item.name for item in dataclasses.fields(RunRecord) if item.name not in _FIXED
 )
@@ -125,7 +130,8 @@ class RunDirectory:
             notes=notes,
         )
         record = _normal(record)
-        with clear_errors(parent, "runs cannot be kept here"):
+        advice = "name another directory, or let this one be written"
+        with clear_errors(parent, "runs cannot be kept here", advice):
             parent.mkdir(parents=True, exist_ok=True)
             repair_all(parent)
             number, path = take_number(parent)
@@ -133,6 +139,7 @@ class RunDirectory:
         try:
             with clear_errors(path, "the run cannot be begun"):
                 run.raw.mkdir()
+                _reserve(path / RESERVE)
                 write_record(path / RUN_FILE, run.record)
         except BaseException:
             # Nobody has been told of it yet.
@@ -259,7 +266,16 @@ class RunDirectory:
                 "an incomplete run was given no reason, expected at least one"
             )
         state = "complete" if complete else "incomplete"
+        self.use_reserve()
         self._change({"stopped": _now()} | changes, state=state, reasons=tuple(reasons))
+
+    def use_reserve(self) -> None:
+        """Give back the room that was kept for the end of the run.
+
+        From now on there is room for the last files, even if the disk is full.
+        """
+        with contextlib.suppress(OSError):
+            (self.path / RESERVE).unlink(missing_ok=True)
 
     def add_comment(self, text: str) -> Comment:
         """Add what somebody says about the run, with the time.
@@ -404,6 +420,18 @@ class RunDirectory:
 def _normal(record: RunRecord) -> RunRecord:
     """Return a record as it will be read from the disk, or tell why it cannot be."""
     return RunRecord.from_dict(record.to_dict())
+
+
+def _reserve(path: Path) -> None:
+    """Keep room on the disk, where the file system can."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
+    try:
+        os.posix_fallocate(descriptor, 0, _RESERVE_BYTES)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _now() -> dt.datetime:

@@ -45,6 +45,10 @@ class OutputError(PixiePipeError, ValueError):
     """An output that cannot be written as asked for."""
 
 
+class OutputFailedError(PixiePipeError, OSError):
+    """The system could not write an output."""
+
+
 class EventWriter(Protocol):
     """Writes events to a file that appears when the context is left in peace."""
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.storage.atomic import OutputExistsError
-from pixie_pipe.storage.writer import open_writer
+from pixie_pipe.storage.writer import OutputFailedError, open_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -21,6 +23,16 @@ if TYPE_CHECKING:
 
 RejectedTable = tuple["NDArray[np.void]", int, "NDArray[np.int64]"]
 """Rejected words, the number of their stream, and those of their files."""
+
+
+_HDF5_ERRNO = re.compile(r"errno = (\d+)")
+
+
+def _cause(error: OSError | RuntimeError) -> str:
+    """Return what the system said."""
+    found = _HDF5_ERRNO.search(str(error))
+    number = int(found[1]) if found else getattr(error, "errno", None)
+    return os.strerror(number) if number else str(error).splitlines()[0]
 
 
 def incomplete_path(path: Path) -> Path:
@@ -59,12 +71,33 @@ class EventFile:
         self._writer.__enter__()
 
     def write(self, events: Events) -> None:
-        """Append events. After an error, nothing will remain of the file."""
+        """Append events. After an error, nothing will remain of the file.
+
+        Raises
+        ------
+        OutputFailedError
+            If the system could not.
+        """
         try:
-            self._writer.write(events)
+            with self._clear_errors():
+                self._writer.write(events)
         except BaseException as error:
             self._error = error
             raise
+
+    @contextlib.contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        """Say what the system could not do; HDF5 hides it in a long text."""
+        try:
+            yield
+        except PixiePipeError:
+            raise
+        except (OSError, RuntimeError) as error:
+            raise OutputFailedError(
+                f"{self._draft}: cannot be written: {_cause(error)}; make room or "
+                f"check the disk; the events are in the raw files, from which "
+                f"`pixie-pipe replay` makes the file again"
+            ) from error
 
     def finish(
         self,
@@ -88,12 +121,19 @@ class EventFile:
         -------
         Path or None
             The file, on the disk; None if it could not be written before.
+
+        Raises
+        ------
+        OutputFailedError
+            If it cannot be written now; nothing remains of it.
         """
         error = self._error
         if error is not None:
-            self._writer.__exit__(type(error), error, error.__traceback__)
+            # The first error says most; that HDF5 cannot close the file comes of it.
+            with contextlib.suppress(Exception):
+                self._writer.__exit__(type(error), error, error.__traceback__)
             return None
-        with contextlib.ExitStack() as stack:
+        with self._clear_errors(), contextlib.ExitStack() as stack:
             stack.push(self._writer.__exit__)
             for rows, stream, source in rejected:
                 self._writer.write_rejected(rows, stream=stream, source=source)
@@ -102,6 +142,11 @@ class EventFile:
             return self._draft
         self._rename()
         return self.path
+
+    def discard(self) -> None:
+        """Let nothing remain of the file."""
+        nothing = GeneratorExit()
+        self._writer.__exit__(type(nothing), nothing, None)
 
     def _rename(self) -> None:
         if not self._force:

@@ -43,6 +43,11 @@ class StreamAccounts:
         self._kept = 0
         self.unlisted = 0
 
+    @property
+    def are_empty(self) -> bool:
+        """Whether nothing has come of any stream."""
+        return not self._streams
+
     def note(self, stream: Stream) -> None:
         """Note a stream, or what its last mark tells of it."""
         self._streams[stream.key] = stream

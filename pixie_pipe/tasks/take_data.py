@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Final, ParamSpec
 
 from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.pipeline.data import Kind, Stream
@@ -27,8 +29,29 @@ _DRAIN_S: Final = 10.0
 that were told to pause may still have words."""
 
 
+_Arguments = ParamSpec("_Arguments")
+
+
 class TakeDataError(PixiePipeError, RuntimeError):
     """A driver cannot be used as it was asked for."""
+
+
+def _rescues(
+    work: Callable[Concatenate[TakeData, _Arguments], None],
+) -> Callable[Concatenate[TakeData, _Arguments], None]:
+    """Let a method rescue the words there are before the run fails in it."""
+
+    @functools.wraps(work)
+    def rescuing(
+        self: TakeData, *arguments: _Arguments.args, **named: _Arguments.kwargs
+    ) -> None:
+        try:
+            work(self, *arguments, **named)
+        except Exception:
+            self.rescue()
+            raise
+
+    return rescuing
 
 
 class TakeData(Task):
@@ -41,6 +64,9 @@ class TakeData(Task):
     The statistics are ``modules``: what the driver tells about each of them, by name.
     Words that it counts as ``words_dropped`` are in the ledger as ``words_lost``, and
     the run is not complete then; a print tells of the first of them at once.
+
+    If a module fails, the run does. What was read until then is recorded all the same,
+    and so is what the other modules hold.
     """
 
     label = "Takes data from modules, through a driver"
@@ -126,6 +152,7 @@ class TakeData(Task):
         self.statistics["modules"] = {}
         self._losing: set[str] = set()
 
+    @_rescues
     def do_work(self, datum: object) -> None:  # noqa: ARG002 - a source gets None
         """Read each module once."""
         digitizer = self._session
@@ -147,6 +174,7 @@ class TakeData(Task):
             else:
                 self.pause(self.config.poll_ms * 1e-3)
 
+    @_rescues
     def do_pause(self) -> None:
         """Let the modules pause, and send what they hold.
 
@@ -184,6 +212,7 @@ class TakeData(Task):
         if isinstance(digitizer, Pausing):
             digitizer.resume_run()
 
+    @_rescues
     def do_stop(self) -> None:
         """Stop the modules, read what they still hold, and end the streams."""
         if self.status is Status.PANICKING:
@@ -202,6 +231,31 @@ class TakeData(Task):
     def do_quit(self) -> None:
         """End the session."""
         self._close_session()
+
+    def rescue(self) -> None:
+        """Send what was read, and what modules still give, and close the session.
+
+        Called when the driver has failed: some modules may not answer any more.
+        """
+        digitizer = self._digitizer
+        if digitizer is None:
+            return
+        with contextlib.suppress(Exception):
+            digitizer.stop_run()
+        until = time.monotonic() + _DRAIN_S
+        for number, collected in enumerate(self._collected):
+            with contextlib.suppress(Exception):
+                while time.monotonic() < until and self._read(digitizer, number):
+                    if not collected.room:
+                        self._send(number)
+            self._send(number)
+            self._streams.end(number)
+        with contextlib.suppress(Exception):
+            self._note_statistics(digitizer, now=True)
+        with contextlib.suppress(Exception):
+            self._close_session()
+        # Words that are under way when the run fails are given up.
+        self.settle(max(until - time.monotonic(), 0.0))
 
     @property
     def _session(self) -> Digitizer:
@@ -255,13 +309,18 @@ class TakeData(Task):
         """Read each module once; tell whether there was anything."""
         came = False
         for number, collected in enumerate(self._collected):
-            words = digitizer.read(number, collected.room)
-            if words.size:
-                came = True
-                collected.add(words, time.monotonic(), time.time_ns())
+            came |= self._read(digitizer, number)
             if collected.is_due(time.monotonic()):
                 self._send(number)
         return came
+
+    def _read(self, digitizer: Digitizer, number: int) -> bool:
+        """Read a module once; tell whether there was anything."""
+        collected = self._collected[number]
+        words = digitizer.read(number, collected.room)
+        if words.size:
+            collected.add(words, time.monotonic(), time.time_ns())
+        return bool(words.size)
 
     def _drain(self, digitizer: Digitizer) -> None:
         until = time.monotonic() + _DRAIN_S

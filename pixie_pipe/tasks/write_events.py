@@ -91,10 +91,18 @@ class WriteEvents(Task):
                 self._accounts.see(datum, key)
         return None if self.is_final else datum
 
+    @property
+    def _is_empty(self) -> bool:
+        return self._accounts.are_empty and not self.ledger["events_written"]
+
     def do_stop(self) -> None:
         """Complete the file, and give it the name that it deserves."""
         file, self._file = self._file, None
         if file is None:
+            return
+        if self.incomplete and self._is_empty:
+            # The run did not begin: there is nothing to keep.
+            file.discard()
             return
         from pixie_pipe.storage.provenance import Provenance
 

@@ -60,7 +60,7 @@ def test_a_new_run(tmp_path: Path) -> None:
     )
     assert run.path == tmp_path / "data" / "runs" / "0001"
     assert (run.number, run.title, run.state) == (1, "Cs-137", "running")
-    assert names(run.path) == ["raw", "run.yaml"]
+    assert names(run.path) == [".reserve", "raw", "run.yaml"]
     assert run.raw == run.path / "raw"
     assert run.started.tzinfo is not None
     assert abs(run.started - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=1)
@@ -418,7 +418,7 @@ def test_snapshots(tmp_path: Path) -> None:
             run.write_snapshot(name, {})
     with pytest.raises(PlainDataError, match=r"x\.a is a set"):
         run.write_snapshot("x", {"a": {1}})
-    assert names(run.path) == ["raw", "run.yaml", "statistics-start.json"]
+    assert names(run.path) == [".reserve", "raw", "run.yaml", "statistics-start.json"]
 
 
 def edited(run: RunDirectory, old: str, new: str) -> Path:

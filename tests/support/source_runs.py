@@ -57,6 +57,7 @@ class SourceRun:
         task.send = self._send
         task.pause = self.clock.sleep
         task.poll = lambda timeout=0.0, **_: self.clock.sleep(timeout)
+        task.settle = lambda seconds: seconds >= 0
         task.configure(parameters)
         self.task = task
 

@@ -11,6 +11,7 @@ import pytest
 from pixie_pipe import drivers
 from pixie_pipe.buffers import BufferPool
 from pixie_pipe.drivers import DriverNotFoundError
+from pixie_pipe.drivers.digitizer import DriverError
 from pixie_pipe.pipeline.data import Words
 from pixie_pipe.pipeline.messages import Error, Status
 from pixie_pipe.storage.raw import RawFileError
@@ -248,12 +249,48 @@ def test_a_driver_that_failed_is_opened_anew(clock, scripted):
     run = SourceRun(TakeData, clock, step_s=0.1, options={"fail_at": 50}, **scripted)
     with pytest.raises(Exception, match="the bus is gone"):
         run.run()
+    assert made()[0].calls == ["open", "start", "stop", "close"]
     run.task.status = Status.PANICKING
     run.task.do_stop()
-    assert made()[0].calls == ["open", "start", "close"]
+    assert made()[0].calls == ["open", "start", "stop", "close"]
     run.task.status = Status.WAITING
     run.start()
     assert len(made()) == 2
+
+
+@pytest.mark.parametrize("where", ["work", "stop", "pause"])
+def test_if_a_module_fails_all_words_are_sent_that_can_be_had(
+    clock, scripted, where, monkeypatch
+):
+    # Nothing is due for hours: what is sent, the rescue sends.
+    parameters = {"options": {"late": 333}, "latency_s": 10.0, "frame_kb": 4}
+    run = SourceRun(TakeData, clock, step_s=0.001, **parameters, **scripted).start()
+    for _ in range(7):
+        run.task.do_work(None)
+    (digitizer,) = made()
+    read = digitizer.read
+
+    def fail(module, most):
+        if module == 1:
+            raise DriverError("the module is gone")
+        return read(module, most)
+
+    monkeypatch.setattr(digitizer, "read", fail)
+    call = {
+        "work": lambda: run.task.do_work(None),
+        "stop": run.task.do_stop,
+        "pause": run.task.do_pause,
+    }[where]
+    monkeypatch.setattr(type(digitizer), "pause_run", digitizer.stop_run, raising=False)
+    monkeypatch.setattr(type(digitizer), "resume_run", print, raising=False)
+    with pytest.raises(DriverError, match="the module is gone"):
+        call()
+    good, gone = run.streams.values()
+    np.testing.assert_array_equal(good.words, np.arange(digitizer.given[0]))
+    assert good.words.size >= 333 + 70
+    np.testing.assert_array_equal(gone.words, np.arange(70) + 10**6)
+    assert run.task.ledger["words_read"] == good.words.size + 70
+    assert digitizer.calls[-1] == "close"
 
 
 @pytest.mark.parametrize(

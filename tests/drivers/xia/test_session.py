@@ -71,6 +71,12 @@ def test_wrong_options_are_refused_before_anything_happens(options, text):
         XiaDigitizer(**{"slots": [2, 3], **options})
 
 
+def test_a_directory_without_firmware_is_refused_before_anything_happens(tmp_path):
+    (tmp_path / "readme.txt").write_text("firmware")
+    with pytest.raises(OptionError, match="has no JSON files.* was unpacked"):
+        XiaDigitizer([2], firmware=tmp_path)
+
+
 def test_a_missing_log_directory_is_refused_before_the_initialisation(make, xia):
     with pytest.raises(OptionError, match="log_directory: /none is no directory"):
         make(log_directory="/none").open()
@@ -101,7 +107,7 @@ def test_two_sessions_at_once_are_refused(make):
 def test_another_setup_needs_a_new_process(make, xia, options, text):
     with make():
         pass
-    with pytest.raises(DriverError, match=f"{text}.*start a new process"):
+    with pytest.raises(DriverError, match=f"{text}.*start Python anew"):
         make(**options).open()
     assert xia.calls("Pixie16InitSystem") == 1
 
@@ -110,7 +116,7 @@ def test_after_a_failed_initialisation_a_new_process_is_asked_for(make, xia):
     with pytest.raises(XiaError, match=r"Pixie16InitSystem .slots 2, 7") as caught:
         make((2, 7)).open()
     assert caught.value.code == 200
-    with pytest.raises(DriverError, match=r"code -200.*start a new one"):
+    with pytest.raises(DriverError, match=r"code -200.*start Python anew"):
         make((2, 3)).open()
     assert xia.calls("Pixie16InitSystem") == 1
 
@@ -131,7 +137,7 @@ def test_after_a_release_a_new_process_is_asked_for(make, xia):
         digitizer.start_run()
         digitizer.release()
     assert xia.calls("Pixie16ExitSystem") == 1
-    with pytest.raises(DriverError, match=r"released.*start a new one"):
+    with pytest.raises(DriverError, match=r"released.*start Python anew"):
         digitizer.open()
     assert xia.calls("Pixie16InitSystem") == 1
 
@@ -218,6 +224,7 @@ def test_a_fifo_is_configured_before_the_boot(make, xia):
 
 
 def test_firmware_is_registered_before_the_boot(make, xia, tmp_path):
+    (tmp_path / "spec.json").write_text("{}")
     with make(firmware=tmp_path):
         pass
     assert xia.calls("Pixie16LoadModuleFirmware") == 1
@@ -254,6 +261,7 @@ def test_two_files_for_one_device_are_refused(make, tmp_path):
 
 def test_the_log_is_written_where_it_was_asked_for(make, tmp_path, monkeypatch):
     (tmp_path / "log").mkdir()
+    (tmp_path / "spec.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
     with make(log_directory="log", firmware="."):
         assert Path.cwd() == tmp_path

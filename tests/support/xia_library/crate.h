@@ -16,6 +16,9 @@
 #define CHANNEL_PARAMETERS 38
 #define MODULE_PARAMETERS 18
 #define BUFFER_WORDS 65536
+#ifndef TEXT_BYTES
+#define TEXT_BYTES 256          /* of PixieSDK 5.3.0; others have other structures */
+#endif
 
 typedef uint16_t u16;
 typedef uint32_t u32;
@@ -23,11 +26,11 @@ typedef uint32_t u32;
 struct module_config {
     u16 adc_bit_resolution;
     u16 adc_sampling_frequency;
-    char fw_revision[256];
-    char fw_tag[256];
-    char fw_type[256];
+    char fw_revision[TEXT_BYTES];
+    char fw_tag[TEXT_BYTES];
+    char fw_type[TEXT_BYTES];
     char fw_device[6][16];
-    char fw_device_file[6][256];
+    char fw_device_file[6][TEXT_BYTES];
     u16 number;
     u16 number_of_channels;
     u16 revision;
@@ -67,6 +70,7 @@ struct module {
     u32 *source;            /* what the module measures in each run */
     size_t source_words, source_at, next_event, step;
     int ends_with_source;
+    long looks_left;        /* at its queue, until it is pulled; 0: it stays */
 
     int has_traces, has_baselines, slot_id_is_written;
     double channel[CHANNEL_PARAMETERS][MOST_CHANNELS];

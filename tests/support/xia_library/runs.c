@@ -150,6 +150,10 @@ int Pixie16CheckExternalFIFOStatus(u32 *words, u16 number)
     int code = refuse(number, ONLINE);
     if (code) return code;
     struct module *module = module_at(number);
+    if (module->run == LIST_MODE && module->looks_left && !--module->looks_left) {
+        module->is_online = 0;
+        return -204;
+    }
     pthread_mutex_lock(&mutex);
     if (module->run == LIST_MODE && module->step)
         advance(module, module->source_at + module->step);
@@ -228,17 +232,30 @@ static void set_source(struct module *module, const u32 *words, size_t count)
     module->source_words = count;
 }
 
-/* Files beside the library, such as slot02.words: runs give their words and end. */
-void load_sources(void)
+/* A file beside the library, such as slot02.words. */
+static FILE *open_beside(const struct module *module, const char *ending)
 {
     Dl_info info;
     char path[4096];
-    dladdr((void *)load_sources, &info);
+    dladdr((void *)open_beside, &info);
+    snprintf(path, sizeof path, "%.*s/slot%02u.%s",
+             (int)(strrchr(info.dli_fname, '/') - info.dli_fname), info.dli_fname,
+             module->slot, ending);
+    return fopen(path, "r");
+}
+
+/* Runs give the words of slot02.words and end. After as many looks at its queue as
+ * slot02.pulled has, a module is gone. */
+void load_sources(void)
+{
     for (int i = 0; i < MODULES; i++) {
-        snprintf(path, sizeof path, "%.*s/slot%02u.words",
-                 (int)(strrchr(info.dli_fname, '/') - info.dli_fname), info.dli_fname,
-                 modules[i].slot);
-        FILE *file = fopen(path, "r");
+        FILE *file = open_beside(&modules[i], "pulled");
+        if (file) {
+            if (fscanf(file, "%ld", &modules[i].looks_left) != 1)
+                violation("a .pulled file has no number");
+            fclose(file);
+        }
+        file = open_beside(&modules[i], "words");
         if (!file) continue;
         fseek(file, 0, SEEK_END);
         size_t bytes = ftell(file);
