@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pixie_pipe.events import Events
 from pixie_pipe.listmode.encoder import encode
-from pixie_pipe.simulation import _processing_kernels as kernels
+from pixie_pipe.simulation import _channel_state
 from pixie_pipe.simulation.channel import ChannelRegisters, CsrA
 from pixie_pipe.simulation.truth import Fate
 
@@ -170,7 +170,7 @@ class ModuleSimulator:
         return known
 
     def _add_rows(
-        self, number: int, registers: ChannelRegisters, rows: kernels.Rows
+        self, number: int, registers: ChannelRegisters, rows: _channel_state.Rows
     ) -> None:
         normal = registers.has(CsrA.PILEUP_REJECT)
         inverse = registers.has(CsrA.PILEUP_INVERSE)
@@ -181,7 +181,7 @@ class ModuleSimulator:
             rejected = rows.pulse[unwanted]
             self._truth.set_fates(rejected[rejected >= 0], Fate.REJECTED)
         if unwanted.any():
-            rows = kernels.Rows._make(column[~unwanted] for column in rows)
+            rows = _channel_state.Rows._make(column[~unwanted] for column in rows)
         if not rows.tick.size:
             return
         events = events_of(rows, registers, self._ids, number)
@@ -244,7 +244,7 @@ def _chunk(
 
 
 def events_of(
-    rows: kernels.Rows,
+    rows: _channel_state.Rows,
     registers: ChannelRegisters,
     module: tuple[int, int],
     channel: int,
@@ -279,7 +279,7 @@ def events_of(
 
 
 def _times(
-    rows: kernels.Rows, registers: ChannelRegisters
+    rows: _channel_state.Rows, registers: ChannelRegisters
 ) -> dict[str, NDArray[np.generic]]:
     """Return timestamp and CFD columns.
 
@@ -329,7 +329,7 @@ def _tick_and_source(
 
 
 def _traces(
-    rows: kernels.Rows, registers: ChannelRegisters, energy: NDArray[np.float64]
+    rows: _channel_state.Rows, registers: ChannelRegisters, energy: NDArray[np.float64]
 ) -> dict[str, NDArray[np.generic]]:
     count, length = rows.trace.shape
     wanted = np.full(count, length > 0)
