@@ -40,7 +40,7 @@ class SimulatedDigitizer(OwnSession, SimulatedSettings, SimulatedSignals):
     depend on the seed and the number of the run alone (the first of a session is 0),
     not on when they are read; where the computer is too slow, the simulated clock is
     late, and nothing is lost for that. A run ends with a block of simulated time,
-    50 ms at most.
+    50 ms at most, and a pause begins with the end of one.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ class SimulatedDigitizer(OwnSession, SimulatedSettings, SimulatedSignals):
         ticks = [plan.kind.layout.tick_ps for plan in self._plans]
         self._run = CrateRun(
             TemplateCrate(crate, ticks) if self._options.mode == "fast" else crate,
-            len(self._plans),
+            ticks,
             fifo_words=self._options.fifo_words,
             clock=self._clock,
             is_list_mode=is_list_mode,
@@ -227,6 +227,35 @@ class SimulatedDigitizer(OwnSession, SimulatedSettings, SimulatedSignals):
         if self._is_running and self._run is not None:
             self._run.stop()
         self._is_running = False
+
+    def pause_run(self) -> None:
+        """Let the modules take no events behind the block of time that goes on.
+
+        Their clocks go on; live and real time stand still. What the FIFOs hold can be
+        read. Nothing happens if no run goes on, or it is paused.
+
+        Raises
+        ------
+        DriverError
+            If the session is not open, or the run fills histograms.
+        """
+        self._refuse_if_closed()
+        if self.is_running and self._run is not None and not self._run.is_paused:
+            if self._ends_s is not None:
+                raise DriverError("a run that fills histograms cannot be paused")
+            self._run.pause()
+
+    def resume_run(self) -> None:
+        """Let the modules take events again; nothing happens if none is paused.
+
+        Raises
+        ------
+        DriverError
+            If the session is not open.
+        """
+        self._refuse_if_closed()
+        if self.is_running and self._run is not None and self._run.is_paused:
+            self._run.resume()
 
     def read(self, module: int, max_words: int) -> NDArray[np.uint32]:
         """Return words that are in the FIFO of a module.

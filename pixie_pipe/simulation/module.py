@@ -13,6 +13,7 @@ from pixie_pipe.events import Events
 from pixie_pipe.listmode.encoder import encode
 from pixie_pipe.simulation import _channel_state
 from pixie_pipe.simulation.channel import ChannelRegisters, CsrA
+from pixie_pipe.simulation.chunks import EXTERNAL_TICK_PS, Chunk
 from pixie_pipe.simulation.truth import Fate
 
 if TYPE_CHECKING:
@@ -24,39 +25,8 @@ if TYPE_CHECKING:
 HISTOGRAM_BINS: Final = 32768
 """Bins of the histogram of a channel (PixieSDK)."""
 
-EXTERNAL_TICK_PS: Final = 10_000
-"""The external clock is one of 100 MHz that starts with the run."""
-
 _STAMP_MASK: Final = (1 << 48) - 1
 _WINDOWS: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Events as words.
-
-    Attributes
-    ----------
-    words
-        Shape (n,), uint32.
-    ends
-        End of each event in `words`, shape (events,).
-    ready_ps
-        When each of them is complete in its channel, rising, shape (events,).
-    channel
-        Channel of each.
-    external
-        Where the external timestamp of each is in `words`; -1 without one.
-    bins
-        Bin of each in the histogram of its channel; -1 for those that are not in it.
-    """
-
-    words: NDArray[np.uint32]
-    ends: NDArray[np.int64]
-    ready_ps: NDArray[np.int64]
-    channel: NDArray[np.int64]
-    external: NDArray[np.int64]
-    bins: NDArray[np.int64]
 
 
 @dataclass(slots=True)
