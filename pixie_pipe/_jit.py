@@ -127,8 +127,24 @@ def jit(function: Kernel) -> Kernel:
     Division by zero gives what the processor gives (no exception), and array
     bounds are not checked unless ``PIXIE_PIPE_BOUNDSCHECK=1``.
     """
+    return _compiled(function)
+
+
+def jit_part(function: Kernel) -> Kernel:
+    """Compile a function that only kernels call, as `jit`; Python cannot call it.
+
+    The code that takes arguments from Python need not be compiled then.
+    """
+    return _compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+def _compiled(function: Kernel, **options: bool) -> Kernel:
     dispatcher = numba.njit(
-        nogil=True, error_model="numpy", boundscheck=BOUNDSCHECK, cache=False
+        nogil=True,
+        error_model="numpy",
+        boundscheck=BOUNDSCHECK,
+        cache=False,
+        **options,
     )(function)
     directory = cache_directory()
     if directory is not None and not numba.config.DISABLE_JIT:

@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from pixie_pipe._units import format_bytes, format_count
 from pixie_pipe.cli import output
+from pixie_pipe.cli.runs_statistics import (
+    CHANNEL_TITLES,
+    MODULE_TITLES,
+    channel_rows,
+    module_rows,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -95,6 +101,7 @@ def write_run(run: RunDirectory) -> None:
     for name, value in _facts(run):
         table.add_row(name, Text(value))
     console.print(table)
+    _write_statistics(record)
     if run.files:
         console.print(f"\nRaw files, in {run.raw}", soft_wrap=True)
         console.print(_raw_files(record))
@@ -105,6 +112,21 @@ def write_run(run: RunDirectory) -> None:
         for name, size in other:
             files.add_row(name, format_bytes(size))
         console.print(files)
+
+
+def _write_statistics(record: RunRecord) -> None:
+    """Print what modules and channels counted, as far as that is known."""
+    console = output.results()
+    for heading, titles, rows in (
+        ("Modules", MODULE_TITLES, list(module_rows(record.statistics))),
+        ("Channels with counts", CHANNEL_TITLES, list(channel_rows(record.statistics))),
+    ):
+        if rows:
+            console.print(f"\n{heading}")
+            table = _table(*titles)
+            for row in rows:
+                table.add_row(*row)
+            console.print(table)
 
 
 def _facts(run: RunDirectory) -> Iterator[tuple[str, str]]:

@@ -64,7 +64,7 @@ class XiaControls(XiaSession):
             If there is no such parameter, or a run goes on.
         """
         crate = self._check_channel(module, channel)
-        with crate.lock:
+        with self._between_runs(crate):
             return Parameters(crate).read_channel(name, module, channel)
 
     def write_channel(self, name: str, value: float, module: int, channel: int) -> None:
@@ -86,7 +86,7 @@ class XiaControls(XiaSession):
             If the library refuses it, or a run goes on.
         """
         crate = self._check_channel(module, channel)
-        with crate.lock:
+        with self._between_runs(crate):
             Parameters(crate).write_channel(name, value, module, channel)
 
     def read_module(self, name: str, module: int) -> int:
@@ -107,7 +107,7 @@ class XiaControls(XiaSession):
             If there is no such parameter, or a run goes on.
         """
         crate = self._check_module(module)
-        with crate.lock:
+        with self._between_runs(crate):
             return Parameters(crate).read_module(name, module)
 
     def write_module(self, name: str, value: int, module: int) -> None:
@@ -130,7 +130,7 @@ class XiaControls(XiaSession):
             If the library refuses it, or a run goes on.
         """
         crate = self._check_module(module)
-        with crate.lock:
+        with self._between_runs(crate):
             Parameters(crate).write_module(name, value, module)
 
     def adjust_offsets(self, module: int | None = None) -> None:
@@ -191,7 +191,7 @@ class XiaControls(XiaSession):
         for module, channel in destinations:
             self._check_channel(module, channel)
             mask[firsts[module] + channel] = 1
-        with crate.lock:
+        with self._between_runs(crate):
             crate.library.call("Pixie16CopyDSPParameters", bits, *source, mask)
 
     def save_settings(
@@ -221,7 +221,7 @@ class XiaControls(XiaSession):
 
         # Before the boot the library would write `null`, and say that it succeeded.
         crate = self._crate
-        with crate.lock, new_file(Path(path), force=force) as file:
+        with self._between_runs(crate), new_file(Path(path), force=force) as file:
             crate.library.call(
                 "Pixie16SaveDSPParametersToFile",
                 os.fsencode(file.path.absolute()),
@@ -252,7 +252,7 @@ class XiaControls(XiaSession):
         crate = self._crate
         given = Path(path).expanduser()
         with (
-            crate.lock,
+            self._between_runs(crate),
             settings_for(
                 given, self._identities, ignore_serials=ignore_serials
             ) as ordered,
@@ -268,7 +268,7 @@ class XiaControls(XiaSession):
     def _task(self, function: str, module: int | None) -> None:
         """Let one module or all of them do something."""
         crate: Crate = self._crate if module is None else self._check_module(module)
-        with crate.lock:
+        with self._between_runs(crate):
             crate.call(function, crate.count if module is None else module)
 
 

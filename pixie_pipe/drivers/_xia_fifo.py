@@ -11,7 +11,7 @@ import ctypes
 import logging
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from pixie_pipe.drivers._xia_crate import Crate
 
 _log = logging.getLogger(__name__)
+
+FifoCounts: TypeAlias = "dict[str, int]"
+"""The fields of `FifoStats`, by name."""
 
 _DRAIN_WORDS: Final = 1 << 20
 """Most words that are read at once to empty a queue: 4 MiB."""
@@ -43,6 +46,8 @@ class ModuleFifo:
         Words of an earlier run that nobody had read when this one was started.
     """
 
+    # The library counts from the last start on, also if that resumed a run.
+
     def __init__(self, crate: Crate, module: int) -> None:
         self._crate = crate
         self._module = module
@@ -51,6 +56,8 @@ class ModuleFifo:
         self.words_read = 0
         self.words_discarded = 0
         self._has_warned = False
+        self._before: FifoCounts = {}
+        self._at_begin: FifoCounts = {}
 
     def level(self) -> int:
         """Return how many words wait."""
@@ -69,34 +76,56 @@ class ModuleFifo:
         What belongs to the run that is resumed is kept to be read.
         """
         with self._lock:
-            discarded = 0
-            if not resume:
-                discarded = sum(piece.size for piece in self._kept)
-                self._kept.clear()
-                self.words_read = 0
-            while (words := self._take(_DRAIN_WORDS)).size:
-                if resume:
+            if resume:
+                while (words := self._take(_DRAIN_WORDS)).size:
                     self._kept.append(words)
-                else:
-                    discarded += words.size
+                self._at_begin = self._counted()
+                return
+            self._at_begin = {}
+            discarded = sum(piece.size for piece in self._kept)
+            self._kept.clear()
+            while (words := self._take(_DRAIN_WORDS)).size:
+                discarded += words.size
+            self.words_read = 0
             self.words_discarded = discarded
             self._has_warned = False
+            self._before = {}
 
-    def statistics(self) -> FifoStats:
-        """Return what the library counted since the run was started.
+    def go_on(self) -> None:
+        """Note that the run was resumed: the library counts from 0 again."""
+        self._before = self._in_run(self._at_begin)
+        self._at_begin = {}
+
+    def statistics(self) -> FifoCounts:
+        """Return what the library counted since the run was started, by its names.
 
         Lost words are told in the log, once in a run: no return code tells of them.
         """
-        stats = FifoStats()
-        self._crate.call("PixieReadRunFifoStats", self._module, ctypes.byref(stats))
-        if stats.dropped and not self._has_warned:
+        counts = self._in_run(self._counted())
+        if counts["dropped"] and not self._has_warned:
             self._has_warned = True
             _log.warning(
                 "slot %d: %d words were lost: they were not read in time",
                 self._crate.slots[self._module],
-                stats.dropped,
+                counts["dropped"],
             )
-        return stats
+        return counts
+
+    def _counted(self) -> FifoCounts:
+        """Return what the library counted since the last start."""
+        stats = FifoStats()
+        self._crate.call("PixieReadRunFifoStats", self._module, ctypes.byref(stats))
+        names = (field[0] for field in FifoStats._fields_)
+        counts = {name: int(getattr(stats, name)) for name in names}
+        if any(counts[name] < noted for name, noted in self._at_begin.items()):
+            # The run could not be resumed, but this module had begun to.
+            self.go_on()
+        return counts
+
+    def _in_run(self, counts: FifoCounts) -> FifoCounts:
+        return {
+            name: count + self._before.get(name, 0) for name, count in counts.items()
+        }
 
     def _queued(self) -> int:
         words = ctypes.c_uint32()

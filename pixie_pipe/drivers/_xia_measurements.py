@@ -39,7 +39,7 @@ class XiaMeasurements(XiaSession):
         crate = self._check_module(module)
         channels = self._identities[module].channels
         # Another task between taking and reading them would spoil the traces.
-        with crate.lock:
+        with self._between_runs(crate):
             samples = _length(crate, "PixieGetTraceLength", module)
             traces = np.zeros((channels, samples), np.uint16)
             crate.call("Pixie16AcquireADCTrace", module)
@@ -85,7 +85,7 @@ class XiaMeasurements(XiaSession):
         """
         crate = self._check_module(module)
         channels = self._identities[module].channels
-        with crate.lock:
+        with self._between_runs(crate):
             # The library does not check that it has so many.
             most = _length(crate, "PixieGetMaxNumBaselines", module)
             values = np.zeros((channels, most), np.float64)
@@ -116,7 +116,7 @@ class XiaMeasurements(XiaSession):
         """
         crate = self._check_channel(module, channel)
         found = ctypes.c_uint32()
-        with crate.lock:
+        with self._between_runs(crate):
             crate.call(
                 "Pixie16BLcutFinder",
                 module,
@@ -143,7 +143,7 @@ class XiaMeasurements(XiaSession):
         """
         crate = self._check_module(module)
         found = np.zeros(self._identities[module].channels, np.float64)
-        with crate.lock:
+        with self._between_runs(crate):
             crate.call("Pixie16TauFinder", module, found)
         found[found == _NOT_FOUND] = np.nan
         return found

@@ -37,18 +37,24 @@ class Runs:
         # Simulated modules do not hear when the leader ends its run.
         self._has_backplane = has_backplane
         self._leader: int | None = None
+        # What IN_SYNCH was before a run was resumed, if that has changed it.
+        self._in_synch: int | None = None
 
     def set_synchronous(self, *, wanted: bool | None, resume: bool) -> None:
         """Let the modules start at once, each for itself, or as they are set.
 
-        Their clocks begin at 0 together, or go on if a run is resumed.
+        If they start at once, their clocks begin at 0 together. If a run is resumed,
+        they go on in any case.
         """
         parameters = Parameters(self._crate)
         if wanted:
             parameters.write_module("SYNCH_WAIT", 1, 0)
-            parameters.write_module("IN_SYNCH", int(resume), 0)
         elif wanted is not None:
             parameters.write_module("SYNCH_WAIT", 0, 0)
+        if resume:
+            self._keep_clocks(parameters)
+        elif wanted:
+            parameters.write_module("IN_SYNCH", 0, 0)
         self._leader = None
         if parameters.read_module("SYNCH_WAIT", 0):
             self._leader = self._find_leader(parameters, make=bool(wanted))
@@ -77,6 +83,15 @@ class Runs:
             # A short one may be over before it was seen.
             patience = min(_START_S, seconds)
             self._wait(patience, range(crate.count), are_running=True)
+
+    def restore_clocks(self) -> None:
+        """Let the next run begin with the clocks as settings have it.
+
+        What was changed to resume this one would else be in settings that are saved.
+        """
+        before, self._in_synch = self._in_synch, None
+        if before is not None:
+            Parameters(self._crate).write_module("IN_SYNCH", before, 0)
 
     def are_running(self) -> list[bool]:
         """Tell for each module whether it takes data."""
@@ -135,6 +150,13 @@ class Runs:
             ]
 
         return _poll(late, seconds)
+
+    def _keep_clocks(self, parameters: Parameters) -> None:
+        """Let a start leave the clocks as they are, whether modules wait or not."""
+        before = int(parameters.read_module("IN_SYNCH", 0))
+        if not before:
+            self._in_synch = before
+            parameters.write_module("IN_SYNCH", 1, 0)
 
     def _find_leader(self, parameters: Parameters, *, make: bool) -> int | None:
         """Return the module that leads synchronous runs; make the first one do so."""

@@ -45,6 +45,8 @@ class XiaSession:
     The parameters are those of `XiaDigitizer`.
     """
 
+    _is_paused = False
+
     def __init__(
         self,
         slots: Sequence[int],
@@ -201,6 +203,20 @@ class XiaSession:
                 f"0 to {channels - 1}"
             )
         return crate
+
+    @contextlib.contextmanager
+    def _between_runs(self, crate: Crate) -> Iterator[None]:
+        """Keep others out; refuse what the library would do in a pause of a run.
+
+        While a run goes on, the library refuses it itself.
+        """
+        with crate.lock:
+            if self._is_paused:
+                raise DriverError(
+                    "a run is paused: stop it first, else its data would belong to "
+                    "two settings"
+                )
+            yield
 
     def _start(self, crate: Crate) -> None:
         """Bring the modules of a crate that was initialised into a known state."""

@@ -123,18 +123,21 @@ class Acquisition(Protocol):
 
 @runtime_checkable
 class Pausing(Protocol):
-    """Pausing a run. A driver may do without."""
+    """Pausing a list-mode run. A driver may do without."""
 
     def pause_run(self) -> None:
         """Let the modules take no events for now; their clocks go on.
 
         What they hold stays to be read. The run still goes on: it is ended by
-        `Acquisition.stop_run`, or goes on taking events after `resume_run`.
+        `Acquisition.stop_run`, or goes on taking events after `resume_run`. All that
+        `Diagnostics.statistics` counts goes on over a pause; real and live time stand
+        still in it. Nothing happens if no run goes on, or it is paused already.
 
         Raises
         ------
         DriverError
-            If the session is not open, or the hardware fails.
+            If the session is not open, the run fills histograms, or the hardware
+            fails.
         """
 
     def resume_run(self) -> None:
@@ -143,7 +146,7 @@ class Pausing(Protocol):
         Raises
         ------
         DriverError
-            As for `pause_run`.
+            If the session is not open, or the hardware fails.
         """
 
 
@@ -195,7 +198,8 @@ class Diagnostics(Protocol):
         ``live_time_s``
             Time in which the fast filter could see pulses, in s, a list.
         ``real_time_s``
-            Time since the start of the run in s, a list, or one number for all.
+            Time for which the run has gone on, without pauses, in s: a list, or one
+            number for all.
         ``words_read``, ``words_dropped``
             Words that were read, and that were lost because nobody had read them.
 

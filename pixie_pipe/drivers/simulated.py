@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from pixie_pipe.drivers._simulated_settings import (
     module_settings,
     variables_of,
 )
+from pixie_pipe.drivers._simulated_signals import SimulatedSignals
 from pixie_pipe.drivers.digitizer import DriverError, ModuleInfo
 from pixie_pipe.settings import CrateSettings
 
@@ -31,23 +32,15 @@ if TYPE_CHECKING:
     from pixie_pipe.simulation.settings import Variables
     from pixie_pipe.simulation.truth import Truth
 
-_TRACE_SAMPLES: Final = 8192
-_BASELINES: Final = 3640
-"""What the modules of Rev F give at once (PixieSDK)."""
-_XWAIT_PS: Final = 10_000
-"""Unit of Xwait (PixieSDK)."""
-_TRACES_PS: Final = 50_000_000_000
-"""Time of the source that is looked at for `adc_traces`."""
 
-
-class SimulatedDigitizer(OwnSession, SimulatedSettings):
+class SimulatedDigitizer(OwnSession, SimulatedSettings, SimulatedSignals):
     """Simulates modules that look at a radioactive source.
 
     A run goes on until it is stopped; event times advance as the clock does. The words
     depend on the seed and the number of the run alone (the first of a session is 0),
     not on when they are read; where the computer is too slow, the simulated clock is
     late, and nothing is lost for that. A run ends with a block of simulated time,
-    50 ms at most.
+    50 ms at most, and a pause begins with the end of one.
 
     Parameters
     ----------
@@ -220,7 +213,7 @@ class SimulatedDigitizer(OwnSession, SimulatedSettings):
         ticks = [plan.kind.layout.tick_ps for plan in self._plans]
         self._run = CrateRun(
             TemplateCrate(crate, ticks) if self._options.mode == "fast" else crate,
-            len(self._plans),
+            ticks,
             fifo_words=self._options.fifo_words,
             clock=self._clock,
             is_list_mode=is_list_mode,
@@ -234,6 +227,35 @@ class SimulatedDigitizer(OwnSession, SimulatedSettings):
         if self._is_running and self._run is not None:
             self._run.stop()
         self._is_running = False
+
+    def pause_run(self) -> None:
+        """Let the modules take no events behind the block of time that goes on.
+
+        Their clocks go on; live and real time stand still. What the FIFOs hold can be
+        read. Nothing happens if no run goes on, or it is paused.
+
+        Raises
+        ------
+        DriverError
+            If the session is not open, or the run fills histograms.
+        """
+        self._refuse_if_closed()
+        if self.is_running and self._run is not None and not self._run.is_paused:
+            if self._ends_s is not None:
+                raise DriverError("a run that fills histograms cannot be paused")
+            self._run.pause()
+
+    def resume_run(self) -> None:
+        """Let the modules take events again; nothing happens if none is paused.
+
+        Raises
+        ------
+        DriverError
+            If the session is not open.
+        """
+        self._refuse_if_closed()
+        if self.is_running and self._run is not None and self._run.is_paused:
+            self._run.resume()
 
     def read(self, module: int, max_words: int) -> NDArray[np.uint32]:
         """Return words that are in the FIFO of a module.
@@ -310,117 +332,6 @@ class SimulatedDigitizer(OwnSession, SimulatedSettings):
                 f"there is no channel {channel}, expected 0 to {count - 1}"
             )
         return run.histogram(module, channel).astype(np.uint32)
-
-    def adc_traces(self, module: int) -> NDArray[np.uint16]:
-        """Return what the ADCs of a module see now, one sample each Xwait.
-
-        The first pulse of each channel that has a detector is at a quarter.
-
-        Returns
-        -------
-        ndarray of uint16
-            Shape (channels, 8192).
-
-        Raises
-        ------
-        DriverError
-            If the session is not open, there is no such module, or a run goes on.
-        """
-        self._refuse_unless_idle(module)
-        return self._traces(module, self.variables[module])
-
-    def _traces(self, module: int, variables: Variables) -> NDArray[np.uint16]:
-        from pixie_pipe.simulation.crate import sample_traces
-        from pixie_pipe.simulation.decays import simulate_decays
-
-        assert self._setup is not None
-        numbers = [self._options.seed, self._runs, module]
-        deposits, _ = simulate_decays(
-            self._setup,
-            np.random.default_rng(numbers),
-            start_ps=0,
-            length_ps=_TRACES_PS,
-            first_decay=0,
-        )
-        count = len(self._plans)
-        return sample_traces(
-            self._plans[module],
-            variables,
-            count=_TRACE_SAMPLES,
-            seed=numbers,
-            deposits=deposits,
-            detectors=range(module, count * self._options.channels, count),
-        )
-
-    def baselines(self, module: int) -> NDArray[np.float64]:
-        """Return baselines as the channels measure them between pulses.
-
-        Returns
-        -------
-        ndarray of float64
-            In units of the energy, as the column baseline of events; shape
-            (channels, 3640). NaN for channels that are switched off.
-
-        Raises
-        ------
-        DriverError
-            If the session is not open, there is no such module, or a run goes on.
-        """
-        from pixie_pipe.simulation.crate import make_channel, noise_seed
-
-        self._refuse_unless_idle(module)
-        plan = self._plans[module]
-        found = np.full((plan.kind.channels, _BASELINES), np.nan)
-        for channel in range(plan.kind.channels):
-            seed = noise_seed(self._options.seed, self._runs, module, channel)
-            made = make_channel(plan, self.variables[module], channel, seed)
-            if made is not None:
-                found[channel] = made.baselines(_BASELINES)
-        return found
-
-    def tau(self, module: int) -> NDArray[np.float64]:
-        """Return the decay time of the pulses of each channel in us.
-
-        It is found in one pulse of each, as the modules do it.
-
-        Returns
-        -------
-        ndarray of float64
-            Shape (channels,); nan where there is no pulse.
-
-        Raises
-        ------
-        DriverError
-            If the session is not open, there is no such module, or a run goes on.
-        """
-        from pixie_pipe.simulation.decay_times import decay_time
-
-        self._refuse_unless_idle(module)
-        variables = dict(self.variables[module])
-        variables["Xwait"] = np.ones_like(variables["Xwait"])
-        sample_ps = self._plans[module].kind.sample_ps
-        # As many whole samples as fit into the unit of Xwait.
-        spacing_us = max(_XWAIT_PS // sample_ps, 1) * sample_ps * 1e-6
-        traces = self._traces(module, variables)
-        return np.array([decay_time(trace) * spacing_us for trace in traces])
-
-    def adjust_offsets(self, module: int | None = None) -> None:
-        """Bring the baselines of a module, or of all, to ``BASELINE_PERCENT``.
-
-        Raises
-        ------
-        DriverError
-            If the session is not open, there is no such module, or a run goes on.
-        """
-        from pixie_pipe.simulation.pulses import offset_for
-
-        self._refuse_unless_idle(0 if module is None else module)
-        chosen = range(len(self._modules)) if module is None else [module]
-        for number in chosen:
-            variables = self.variables[number]
-            for channel, percent in enumerate(variables["BaselinePercent"].tolist()):
-                csra = int(variables["ChanCSRa"][channel])
-                variables["OffsetDAC"][channel] = offset_for(percent / 100, csra)
 
     def truth(self) -> Truth:
         """Return what really happened in the run until now.

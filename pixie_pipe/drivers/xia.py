@@ -94,10 +94,13 @@ class XiaDigitizer(XiaControls, XiaMeasurements):
     _fifos: tuple[ModuleFifo, ...] = ()
     _runs: Runs
     _has_started = False
+    _is_list_mode = False
 
     @property
     def is_running(self) -> bool:
-        """Whether a run goes on in any module; the library may have ended it.
+        """Whether a run goes on in any module, or is paused.
+
+        The library may have ended it.
 
         Raises
         ------
@@ -107,7 +110,7 @@ class XiaDigitizer(XiaControls, XiaMeasurements):
         if self._open_crate is None or not self._has_started:
             return False
         self._open_crate.refuse_other_process()
-        return any(self._runs.are_running())
+        return self._is_paused or any(self._runs.are_running())
 
     def start_run(self, *, resume: bool = False) -> None:
         """Start a list-mode run in all modules.
@@ -129,9 +132,48 @@ class XiaDigitizer(XiaControls, XiaMeasurements):
         """
         crate = self._crate
         with crate.lock:
-            self._prepare_run(crate, resume=resume)
-            self._runs.start_list_mode(resume=resume)
-            self._has_started = True
+            self._end_last_run()
+            self._start_list_mode(crate, resume=resume)
+
+    def pause_run(self) -> None:
+        """End the run in all modules, so that `resume_run` can go on with it.
+
+        The library takes up to 250 ms for it. What the modules hold can be read.
+        Nothing happens if no run goes on, or it is paused already.
+
+        Raises
+        ------
+        DriverError
+            If the session is not open, or the run fills histograms.
+        XiaError
+            If a module does not end it; the others have.
+        """
+        crate = self._crate
+        with crate.lock:
+            if self._is_paused or not self.is_running:
+                return
+            if not self._is_list_mode:
+                raise DriverError("a run that fills histograms cannot be paused")
+            self._runs.end()
+            self._is_paused = True
+
+    def resume_run(self) -> None:
+        """Go on with a run that is paused: clocks and statistics go on, too.
+
+        Words that nobody has read in the pause stay to be read. Nothing happens if no
+        run is paused.
+
+        Raises
+        ------
+        DriverError
+            If the session is not open, or not all modules start.
+        XiaError
+            If the library refuses it. The run is still paused then.
+        """
+        crate = self._crate
+        with crate.lock:
+            if self._is_paused:
+                self._start_list_mode(crate, resume=True)
 
     def start_histogram_run(self, seconds: float) -> None:
         """Start a run that fills the histograms of the modules, and ends by itself.
@@ -154,9 +196,10 @@ class XiaDigitizer(XiaControls, XiaMeasurements):
         if not seconds > 0:
             raise DriverError(f"seconds is {seconds}, expected a positive number")
         with crate.lock:
+            self._end_last_run()
             self._prepare_run(crate, resume=False)
             self._runs.start_histograms(seconds)
-            self._has_started = True
+            self._has_started, self._is_list_mode = True, False
 
     def stop_run(self) -> None:
         """End the run in all modules; nothing happens if none was started.
@@ -174,7 +217,8 @@ class XiaDigitizer(XiaControls, XiaMeasurements):
         crate = self._crate
         with crate.lock:
             self._runs.end()
-            self._has_started = False
+            self._has_started = self._is_paused = False
+            self._runs.restore_clocks()
 
     def read(self, module: int, max_words: int) -> NDArray[np.uint32]:
         """Return words that are queued for a module, without waiting for any.
@@ -230,7 +274,8 @@ class XiaDigitizer(XiaControls, XiaMeasurements):
             each channel: ``live_time_s``, ``input_counts``, ``output_counts``,
             ``input_rate_hz``, ``output_rate_hz``; ``serial_number``,
             ``hardware_revision``, ``adc_bits``, ``frequency_msps``, ``channels``,
-            ``firmware``.
+            ``firmware``. All is counted since the start of the run, over pauses, in
+            which the times stand still.
 
         Raises
         ------
@@ -246,34 +291,46 @@ class XiaDigitizer(XiaControls, XiaMeasurements):
         return {
             "words_read": fifo.words_read,
             "words_queued": fifo.level(),
-            "words_dropped": counted.dropped,
+            "words_dropped": counted["dropped"],
             "words_discarded": fifo.words_discarded,
-            "hardware_overflows": counted.hw_overflows,
-            "bytes_in": getattr(counted, "in"),
-            "bytes_out": counted.out,
+            "hardware_overflows": counted["hw_overflows"],
+            "bytes_in": counted["in"],
+            "bytes_out": counted["out"],
             **run_statistics(crate, module, identity.channels),
             **identity_numbers(identity),
         }
 
     def _start(self, crate: Crate) -> None:
         super()._start(crate)
-        self._has_started = False
+        self._has_started = self._is_paused = False
         self._fifos = tuple(ModuleFifo(crate, module) for module in range(crate.count))
         self._runs = Runs(crate, has_backplane=not self._setup.is_offline)
 
-    def _prepare_run(self, crate: Crate, *, resume: bool) -> None:
-        """Refuse a run within another; get out of the queues what a start discards."""
+    def _end_last_run(self) -> None:
+        """Refuse a run within another, and end one that ended by itself."""
         if self._has_started:
             if self.is_running:
                 raise DriverError(
                     "a run goes on: stop it before the next one is started"
                 )
-            # It ended by itself: its threads in the library still have to be parked.
+            # Its threads in the library still have to be parked.
             self.stop_run()
+
+    def _start_list_mode(self, crate: Crate, *, resume: bool) -> None:
+        self._prepare_run(crate, resume=resume)
+        self._runs.start_list_mode(resume=resume)
+        if resume:
+            for fifo in self._fifos:
+                fifo.go_on()
+        self._has_started = self._is_list_mode = True
+        self._is_paused = False
+
+    def _prepare_run(self, crate: Crate, *, resume: bool) -> None:
+        """Make the modules ready; get out of the queues what a start discards."""
         self._runs.set_synchronous(wanted=self._synchronous, resume=resume)
         for module, fifo in enumerate(self._fifos):
             fifo.begin(resume=resume)
-            if fifo.words_discarded:
+            if fifo.words_discarded and not resume:
                 _log.warning(
                     "slot %d: %d words of the last run were not read and are discarded",
                     crate.slots[module],

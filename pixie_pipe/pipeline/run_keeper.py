@@ -13,6 +13,7 @@ from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.pipeline.balance import RunBalance
 from pixie_pipe.pipeline.disk_watch import DiskWatch, require_room
 from pixie_pipe.pipeline.messages import Error
+from pixie_pipe.pipeline.periodic import Periodic
 from pixie_pipe.storage._run_repair import recorded_files
 from pixie_pipe.storage.provenance import SourceFile
 from pixie_pipe.storage.raw_recorder import RecordedFile
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from pixie_pipe.pipeline.run_control import Run
 
 _BYTES_PER_MB: Final = 1e6
+
+REFRESH_SECONDS: Final = 10.0
+"""Period of writing down what the channels have counted. To write the record anew takes
+some ms."""
 
 
 class RunKeeper:
@@ -57,6 +62,7 @@ class RunKeeper:
         self._warn = warn
         self._end = end
         self._watch: DiskWatch | None = None
+        self._refresh: Periodic | None = None
         self._lock = threading.Lock()
         self._directory: RunDirectory | None = None
         self._open: Run | None = None
@@ -98,11 +104,24 @@ class RunKeeper:
             warn=self._warn,
             end=functools.partial(self._end, run),
         )
+        self._refresh = Periodic(
+            REFRESH_SECONDS, functools.partial(self._note_statistics, run, pipeline)
+        )
 
     def _end_watch(self) -> None:
-        if self._watch is not None:
-            self._watch.close()
-            self._watch = None
+        for thread in (self._watch, self._refresh):
+            if thread is not None:
+                thread.close()
+        self._watch = self._refresh = None
+
+    def _note_statistics(self, run: Run, pipeline: Pipeline) -> None:
+        """Write down what is known by now; nobody may be there to do it at the end."""
+        tables = _tables(pipeline.statistics())
+        with self._lock:
+            if self._open is not run or self._directory is None:
+                return
+            if tables and tables != list(self._directory.record.statistics):
+                self._directory.update(statistics=tables)
 
     def give_up(self, run: Run, reason: str) -> None:
         """Close the directory of a run that could not begin."""
@@ -166,11 +185,13 @@ class RunKeeper:
             # How the run went is told all the same.
             reasons.append(str(error))
         files: list[RecordedFile] = []
+        notes = list(run.degraded)
         outputs: list[str] = []
         inputs: list[SourceFile] = []
         for values in statistics.values():
             own = values.get("own", {})
             files += [RecordedFile(**item) for item in own.get("files", ())]
+            notes += [str(note) for note in own.get("notes", ())]
             outputs += [
                 str(item).removeprefix(f"{directory.path}/")
                 for item in own.get("outputs", ())
@@ -190,7 +211,17 @@ class RunKeeper:
             files=files,
             outputs=outputs,
             inputs=inputs,
-            notes="\n".join(run.degraded),
+            notes="\n".join(notes),
             pauses=run.pauses,
+            statistics=_tables(statistics),
             ended_by=run.ended_by or "sources",
         )
+
+
+def _tables(statistics: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what the channels counted, as the tasks have told."""
+    return [
+        table
+        for values in statistics.values()
+        for table in values.get("own", {}).get("run_statistics", ())
+    ]

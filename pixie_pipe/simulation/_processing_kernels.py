@@ -7,86 +7,42 @@ all filters have filled when the first tick is looked at.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
-from pixie_pipe._jit import jit
+from pixie_pipe._jit import jit, jit_part
 from pixie_pipe.kernels.cfd import LONGEST_TICKS, fixed_cfd_at, zero_crossing
 from pixie_pipe.kernels.energy_filter import energy_of_sums
 from pixie_pipe.kernels.fast_filter import add_up, fast_difference
+from pixie_pipe.simulation._channel_state import (
+    ABOVE_TICKS,
+    ARMED,
+    BUSY_UNTIL,
+    CFD_FIXED,
+    CFD_OFF,
+    DEAD,
+    LAST_TRIGGER,
+    MARKED,
+    NEXT,
+    OPEN,
+    PILED_UP,
+    RECORDED,
+    ROWS,
+    SCAN_END,
+    TRIGGERS,
+    UNRESOLVED,
+    Fpga,
+    Pulses,
+    Row,
+    RowRoom,
+)
 from pixie_pipe.simulation._signal_kernels import Signal, advance_tails, digitize
-
-# Places in the state of a channel.
-NEXT, ARMED, OPEN, LAST_TRIGGER, BUSY_UNTIL, SCAN_END = 0, 1, 2, 3, 4, 5
-MARKED, TRIGGERS, ABOVE_TICKS, ROWS = 6, 7, 8, 9
-STATES = 10
-
-# What became of a pulse.
-BELOW, RECORDED, PILED_UP, DEAD, UNRESOLVED = 0, 1, 2, 3, 4
-
-CFD_OFF, CFD_OF_FILTER, CFD_FIXED = 0, 1, 2
 
 _PIECE_SAMPLES = 1 << 17
 """Most samples that are computed at once, beside what filters need: 1 MB of sums."""
 
 
-class Fpga(NamedTuple):
-    """`ChannelRegisters` in samples (S) and ticks (T)."""
-
-    samples_per_tick: int
-    fast_length: int  # S
-    fast_gap: int  # S
-    threshold: int
-    slow_length: int  # S
-    slow_gap: int  # S
-    step: int  # T, of the slow filter
-    peak: int  # T
-    pileup: int  # T
-    c0: float
-    c1: float
-    c2: float
-    cfd: int
-    cfd_delay: int  # S
-    cfd_weight: float
-    cfd_threshold: float
-    trace_length: int  # S
-    trace_delay: int  # T
-    weight: float
-    baseline_cut: float
-    before: int  # S, computed before the first tick of a stretch
-    behind: int  # S, computed behind its last tick
-    settle: int  # T, after which a pulse is over for the fast filter
-
-
-class Pulses(NamedTuple):
-    """Pulses of a channel in the order of time, and what became of each."""
-
-    sample: NDArray[np.int64]
-    phase: NDArray[np.float64]
-    kev: NDArray[np.float64]
-    fate: NDArray[np.int8]
-
-
-class Rows(NamedTuple):
-    """Events; `energy` is not rounded, `cfd_sample` is -1 where it was forced."""
-
-    tick: NDArray[np.int64]
-    ready: NDArray[np.int64]
-    pulse: NDArray[np.int64]
-    sums: NDArray[np.int64]
-    baseline: NDArray[np.float32]
-    energy: NDArray[np.float64]
-    cfd_sample: NDArray[np.int64]
-    cfd_fraction: NDArray[np.float64]
-    qdc: NDArray[np.uint32]
-    trace: NDArray[np.uint16]
-    pileup: NDArray[np.bool_]
-    out_of_range: NDArray[np.bool_]
-
-
-@jit
+@jit_part
 def _cfd(
     samples: NDArray[np.uint16],
     sums: NDArray[np.int64],
@@ -114,7 +70,7 @@ def _cfd(
     return origin + first + found, fraction
 
 
-@jit
+@jit_part
 def _write_row(
     samples: NDArray[np.uint16],
     sums: NDArray[np.int64],
@@ -125,8 +81,8 @@ def _write_row(
     most: int,
     qdc_lengths: NDArray[np.int64],
     scratch: NDArray[np.float64],
-    rows: Rows,
-    row: int,
+    room: RowRoom,
+    number: int,
 ) -> None:
     """Write what is known of an event at its trigger."""
     # The slow filter has a value in every `step` ticks.
@@ -134,42 +90,44 @@ def _write_row(
     end = last_tick * fpga.samples_per_tick - origin
     length, gap = fpga.slow_length, fpga.slow_gap
     start = end - 2 * length - gap
-    rows.sums[row, 0] = sums[start + length] - sums[start]
-    rows.sums[row, 1] = sums[end - length] - sums[start + length]
-    rows.sums[row, 2] = sums[end] - sums[end - length]
+    trailing = sums[start + length] - sums[start]
+    between = sums[end - length] - sums[start + length]
+    leading = sums[end] - sums[end - length]
     baseline = np.float32(average)
-    rows.tick[row] = tick
-    rows.baseline[row] = baseline
-    rows.energy[row] = energy_of_sums(
-        np.float64(rows.sums[row, 0]),
-        np.float64(rows.sums[row, 1]),
-        np.float64(rows.sums[row, 2]),
+    row: Row = room.fields[number]
+    row.tick = tick
+    row.trailing, row.gap, row.leading = trailing, between, leading
+    row.baseline = baseline
+    row.energy = energy_of_sums(
+        np.float64(trailing),
+        np.float64(between),
+        np.float64(leading),
         np.float64(baseline),
         fpga.c0,
         fpga.c1,
         fpga.c2,
     )
-    rows.cfd_sample[row], rows.cfd_fraction[row] = -1, 0.0
+    row.cfd_sample, row.cfd_fraction = -1, 0.0
     if fpga.cfd != CFD_OFF:
         at, part = _cfd(samples, sums, origin, tick, fpga, scratch)
-        rows.cfd_sample[row], rows.cfd_fraction[row] = at, part
+        row.cfd_sample, row.cfd_fraction = at, part
     trace = (tick - fpga.trace_delay) * fpga.samples_per_tick - origin
     for i in range(fpga.trace_length):
-        rows.trace[row, i] = samples[trace + i]
+        room.trace[number, i] = samples[trace + i]
     begin = trace
     for i in range(qdc_lengths.size):
         total = sums[begin + qdc_lengths[i]] - sums[begin]
-        rows.qdc[row, i] = np.uint32(total)
+        room.qdc[number, i] = np.uint32(total)
         begin += qdc_lengths[i]
     beyond = False
     for k in range(min(start, trace), max(end, trace + fpga.trace_length)):
         beyond = beyond or samples[k] == 0 or samples[k] == most
-    rows.out_of_range[row] = beyond
-    rows.pileup[row] = False
-    rows.ready[row] = 0
+    row.out_of_range = beyond
+    row.pileup = False
+    row.ready = 0
 
 
-@jit
+@jit_part
 def _own_pulse(pulses: Pulses, state: NDArray[np.int64], tick: int, fpga: Fpga) -> int:
     """Return the largest pulse that can have made this trigger, or -1; mark others."""
     end = (tick + 1) * fpga.samples_per_tick
@@ -190,7 +148,7 @@ def _own_pulse(pulses: Pulses, state: NDArray[np.int64], tick: int, fpga: Fpga) 
     return found
 
 
-@jit
+@jit_part
 def _mark_hidden(pulses: Pulses, state: NDArray[np.int64], before: int) -> None:
     """Mark pulses that came while the filter was above threshold."""
     number = state[MARKED]
@@ -200,7 +158,7 @@ def _mark_hidden(pulses: Pulses, state: NDArray[np.int64], before: int) -> None:
     state[MARKED] = number
 
 
-@jit
+@jit_part
 def _next_stretch(
     pulses: Pulses,
     number: int,
@@ -239,7 +197,7 @@ def _next_stretch(
     return is_fresh
 
 
-@jit
+@jit_part
 def _measure_baseline(
     sums: NDArray[np.int64], average: NDArray[np.float64], fpga: Fpga
 ) -> None:
@@ -261,14 +219,14 @@ def _measure_baseline(
         average[0] += step * fpga.weight
 
 
-@jit
-def _close(state: NDArray[np.int64], rows: Rows) -> None:
+@jit_part
+def _close(state: NDArray[np.int64], fields: NDArray[np.void]) -> None:
     """End the group of triggers of the last event."""
-    rows.ready[state[ROWS] - 1] = state[BUSY_UNTIL]
+    fields[state[ROWS] - 1].ready = state[BUSY_UNTIL]
     state[OPEN] = 0
 
 
-@jit
+@jit_part
 def _trigger(
     samples: NDArray[np.uint16],
     sums: NDArray[np.int64],
@@ -281,7 +239,7 @@ def _trigger(
     most: int,
     qdc_lengths: NDArray[np.int64],
     scratch: NDArray[np.float64],
-    rows: Rows,
+    room: RowRoom,
 ) -> None:
     """Count a fast trigger: begin an event, or pile up on one, or come too early."""
     state[TRIGGERS] += 1
@@ -289,7 +247,7 @@ def _trigger(
     fate = RECORDED
     if state[OPEN]:
         fate = PILED_UP
-        rows.pileup[state[ROWS] - 1] = True
+        room.fields[state[ROWS] - 1].pileup = True
         state[LAST_TRIGGER] = tick
         state[BUSY_UNTIL] = max(state[BUSY_UNTIL], tick + fpga.pileup)
     elif tick < state[BUSY_UNTIL]:
@@ -306,10 +264,10 @@ def _trigger(
             most,
             qdc_lengths,
             scratch,
-            rows,
+            room,
             row,
         )
-        rows.pulse[row] = pulse
+        room.fields[row].pulse = pulse
         state[ROWS], state[OPEN] = row + 1, 1
         state[LAST_TRIGGER] = tick
         trace_ticks = -(-fpga.trace_length // fpga.samples_per_tick)
@@ -330,7 +288,7 @@ def process(
     fpga: Fpga,
     signal: Signal,
     qdc_lengths: NDArray[np.int64],
-    rows: Rows,
+    room: RowRoom,
 ) -> bool:
     """Look at all ticks before `until_tick`, and write an event for each trigger.
 
@@ -347,9 +305,9 @@ def process(
     """
     per_tick = fpga.samples_per_tick
     scratch = np.empty(LONGEST_TICKS * per_tick + 1, np.float64)
-    room = fpga.before + _PIECE_SAMPLES + fpga.behind + per_tick
-    all_samples = np.empty(room, np.uint16)
-    all_sums = np.empty(room + 1, np.int64)
+    most = fpga.before + _PIECE_SAMPLES + fpga.behind + per_tick
+    all_samples = np.empty(most, np.uint16)
+    all_sums = np.empty(most + 1, np.int64)
     while True:
         is_fresh = _next_stretch(pulses, positions[1], until_tick, state, fpga)
         first = state[NEXT]
@@ -385,8 +343,8 @@ def process(
                 continue
             if state[ARMED] == 1:
                 if state[OPEN] and tick - state[LAST_TRIGGER] > fpga.pileup:
-                    _close(state, rows)
-                if state[ROWS] == rows.tick.size:
+                    _close(state, room.fields)
+                if state[ROWS] == room.fields.size:
                     state[NEXT] = tick
                     return False
                 _trigger(
@@ -401,11 +359,11 @@ def process(
                     signal.most,
                     qdc_lengths,
                     scratch,
-                    rows,
+                    room,
                 )
             state[ARMED] = 0
             state[ABOVE_TICKS] += 1
         state[NEXT] = end
     if state[OPEN] and until_tick - state[LAST_TRIGGER] > fpga.pileup:
-        _close(state, rows)
+        _close(state, room.fields)
     return True

@@ -7,7 +7,7 @@ same sample is the same whenever and however often it is computed.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from pixie_pipe._jit import jit
 
 u64 = np.uint64
+
+Numbers = TypeVar("Numbers", bound=NamedTuple)
 
 # A sum of four uniform numbers of 16 bits is nearly normal: mean and deviation.
 _MEAN = 2 * 65535.0
@@ -34,6 +36,19 @@ class Signal(NamedTuple):
     noise: float
     most: int
     seed: np.uint64
+
+
+def in_memory(numbers: Numbers) -> Numbers:
+    """Return numbers for kernels, in one piece of memory.
+
+    A kernel is given a tuple number by number, and hands it on so at each call of
+    another one, all of which has to be compiled; this is one pointer.
+    """
+    kind = np.dtype(
+        [(n, np.asarray(v).dtype) for n, v in numbers._asdict().items()], align=True
+    )
+    found: Numbers = np.array([tuple(numbers)], kind).view(np.recarray)[0]
+    return found
 
 
 @jit
@@ -99,7 +114,8 @@ def digitize(
     slow, fast = tails[0], tails[1]
     first, number = positions[0], positions[1]
     fall_slow, fall_fast = math.exp(-1.0 / signal.decay), math.exp(-1.0 / signal.rise)
-    most = np.float64(signal.most)
+    level, per_kev, noise = signal.level, signal.per_kev, signal.noise
+    most, seed = np.float64(signal.most), signal.seed
     for i in range(out.size):
         sample = first + i
         if i > 0:
@@ -114,6 +130,6 @@ def digitize(
             slow += pulse_kev[number] * math.exp(-early / signal.decay)
             fast += pulse_kev[number] * math.exp(-early / signal.rise)
             number += 1
-        value = signal.level + (slow - fast) * signal.per_kev
-        value += signal.noise * noise_at(signal.seed, sample) + 0.5
+        value = level + (slow - fast) * per_kev
+        value += noise * noise_at(seed, sample) + 0.5
         out[i] = np.uint16(np.int64(min(max(value, 0.0), most)))

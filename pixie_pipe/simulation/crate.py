@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from pixie_pipe.simulation.channel import ChannelRegisters, CsrA, Electronics
 from pixie_pipe.simulation.decays import Deposits, Setup, simulate_decays
-from pixie_pipe.simulation.module import Chunk, ModuleCounts, ModuleSimulator
+from pixie_pipe.simulation.module import ModuleCounts, ModuleSimulator
 from pixie_pipe.simulation.processing import ChannelProcessor
 from pixie_pipe.simulation.pulses import PulseShape
 from pixie_pipe.simulation.signal import ChannelSignal
 from pixie_pipe.simulation.truth import Truth, TruthLog
 
 if TYPE_CHECKING:
+    from pixie_pipe.simulation.chunks import Chunk
     from pixie_pipe.simulation.detectors import Detector
 
 _LONGEST_BLOCK_PS: Final = 50_000_000_000

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pixie_pipe.simulation.errors import SimulationError
 
 if TYPE_CHECKING:
-    from pixie_pipe.simulation.module import Chunk
+    from pixie_pipe.simulation.chunks import Chunk
 
 FIFO_WORDS: Final = 131_072
 """Words that the FIFO of a Pixie-16 holds (PixieSDK, hw::fifo_size_words)."""

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from pixie_pipe.events import Events
 from pixie_pipe.listmode.encoder import encode
-from pixie_pipe.simulation import _processing_kernels as kernels
+from pixie_pipe.simulation import _channel_state
 from pixie_pipe.simulation.channel import ChannelRegisters, CsrA
+from pixie_pipe.simulation.chunks import EXTERNAL_TICK_PS, Chunk
 from pixie_pipe.simulation.truth import Fate
 
 if TYPE_CHECKING:
@@ -24,39 +25,8 @@ if TYPE_CHECKING:
 HISTOGRAM_BINS: Final = 32768
 """Bins of the histogram of a channel (PixieSDK)."""
 
-EXTERNAL_TICK_PS: Final = 10_000
-"""The external clock is one of 100 MHz that starts with the run."""
-
 _STAMP_MASK: Final = (1 << 48) - 1
 _WINDOWS: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Events as words.
-
-    Attributes
-    ----------
-    words
-        Shape (n,), uint32.
-    ends
-        End of each event in `words`, shape (events,).
-    ready_ps
-        When each of them is complete in its channel, rising, shape (events,).
-    channel
-        Channel of each.
-    external
-        Where the external timestamp of each is in `words`; -1 without one.
-    bins
-        Bin of each in the histogram of its channel; -1 for those that are not in it.
-    """
-
-    words: NDArray[np.uint32]
-    ends: NDArray[np.int64]
-    ready_ps: NDArray[np.int64]
-    channel: NDArray[np.int64]
-    external: NDArray[np.int64]
-    bins: NDArray[np.int64]
 
 
 @dataclass(slots=True)
@@ -170,7 +140,7 @@ class ModuleSimulator:
         return known
 
     def _add_rows(
-        self, number: int, registers: ChannelRegisters, rows: kernels.Rows
+        self, number: int, registers: ChannelRegisters, rows: _channel_state.Rows
     ) -> None:
         normal = registers.has(CsrA.PILEUP_REJECT)
         inverse = registers.has(CsrA.PILEUP_INVERSE)
@@ -181,7 +151,7 @@ class ModuleSimulator:
             rejected = rows.pulse[unwanted]
             self._truth.set_fates(rejected[rejected >= 0], Fate.REJECTED)
         if unwanted.any():
-            rows = kernels.Rows._make(column[~unwanted] for column in rows)
+            rows = _channel_state.Rows._make(column[~unwanted] for column in rows)
         if not rows.tick.size:
             return
         events = events_of(rows, registers, self._ids, number)
@@ -244,7 +214,7 @@ def _chunk(
 
 
 def events_of(
-    rows: kernels.Rows,
+    rows: _channel_state.Rows,
     registers: ChannelRegisters,
     module: tuple[int, int],
     channel: int,
@@ -279,7 +249,7 @@ def events_of(
 
 
 def _times(
-    rows: kernels.Rows, registers: ChannelRegisters
+    rows: _channel_state.Rows, registers: ChannelRegisters
 ) -> dict[str, NDArray[np.generic]]:
     """Return timestamp and CFD columns.
 
@@ -329,7 +299,7 @@ def _tick_and_source(
 
 
 def _traces(
-    rows: kernels.Rows, registers: ChannelRegisters, energy: NDArray[np.float64]
+    rows: _channel_state.Rows, registers: ChannelRegisters, energy: NDArray[np.float64]
 ) -> dict[str, NDArray[np.generic]]:
     count, length = rows.trace.shape
     wanted = np.full(count, length > 0)

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from pixie_pipe._jit import read_only
 from pixie_pipe.kernels.cfd import FIXED_DELAY, LONGEST_TICKS
-from pixie_pipe.simulation import _processing_kernels as kernels
+from pixie_pipe.simulation import _channel_state as states
+from pixie_pipe.simulation._processing_kernels import process
+from pixie_pipe.simulation._signal_kernels import in_memory
 from pixie_pipe.simulation.channel import CsrA
 from pixie_pipe.simulation.signal import ChannelSignal
 
@@ -67,6 +69,7 @@ class ChannelProcessor:
         self._per_tick = registers.kind.samples_per_tick
         self.signal = ChannelSignal(shape, registers.kind.sample_ps, seed)
         self._fpga = _fpga(registers, shape)
+        self._fpga_numbers = in_memory(self._fpga)
         self._qdc = read_only(
             np.array(registers.qdc_samples if registers.has(CsrA.QDC) else (), np.int64)
         )
@@ -75,15 +78,15 @@ class ChannelProcessor:
         self._told = 0
         self._tails = np.zeros(2)
         self._positions = np.zeros(2, np.int64)
-        self._state = np.zeros(kernels.STATES, np.int64)
-        self._state[kernels.ARMED] = 1
+        self._state = np.zeros(states.STATES, np.int64)
+        self._state[states.ARMED] = 1
         # Before time zero there is no signal that filters could have seen.
         start = self._fpga.before + self._fpga.behind
-        self._state[kernels.NEXT] = start // self._per_tick
-        self._state[kernels.SCAN_END] = self._state[kernels.NEXT]
+        self._state[states.NEXT] = start // self._per_tick
+        self._state[states.SCAN_END] = self._state[states.NEXT]
         self._average = np.array([self.baselines(_FIRST_BASELINES).mean()])
         most = _MOST_TRACE_SAMPLES // max(self._fpga.trace_length, 1)
-        self._rows = _make_rows(
+        self._room = _make_room(
             max(16, min(_MOST_ROWS, most)), self._fpga.trace_length, self._qdc.size
         )
 
@@ -96,7 +99,7 @@ class ChannelProcessor:
     def counts(self) -> ChannelCounts:
         """What was counted until now."""
         return ChannelCounts(
-            int(self._state[kernels.TRIGGERS]), int(self._state[kernels.ABOVE_TICKS])
+            int(self._state[states.TRIGGERS]), int(self._state[states.ABOVE_TICKS])
         )
 
     def add(
@@ -118,12 +121,12 @@ class ChannelProcessor:
         phase = np.concatenate([old.phase, phase])
         kev = np.concatenate([old.kev, kev])
         fate = np.concatenate([old.fate, np.zeros(ids.size, np.int8)])
-        self._pulses = kernels.Pulses(
+        self._pulses = states.Pulses(
             sample[order], phase[order], kev[order], fate[order]
         )
         self._ids = np.concatenate([self._ids, ids])[order]
 
-    def process(self, until_ps: int) -> tuple[list[kernels.Rows], Fates]:
+    def process(self, until_ps: int) -> tuple[list[states.Rows], Fates]:
         """Look at the signal until a time; all pulses before it must have been added.
 
         Returns
@@ -137,54 +140,54 @@ class ChannelProcessor:
         kind = self.registers.kind
         tick = (until_ps - self.reach_ps) // kind.layout.tick_ps
         while True:
-            is_done = kernels.process(
+            is_done = process(
                 self._pulses,
                 tick,
                 self._tails,
                 self._positions,
                 self._state,
                 self._average,
-                self._fpga,
+                self._fpga_numbers,
                 self.signal.numbers,
                 self._qdc,
-                self._rows,
+                self._room,
             )
             found.append(self._take_rows())
             if is_done:
                 break
         return found, self._forget(tick)
 
-    def _take_rows(self) -> kernels.Rows:
+    def _take_rows(self) -> states.Rows:
         """Return the complete rows, and keep one that is not."""
         state = self._state
-        count = int(state[kernels.ROWS] - state[kernels.OPEN])
-        taken = kernels.Rows._make(column[:count].copy() for column in self._rows)
+        count = int(state[states.ROWS] - state[states.OPEN])
+        taken = _taken(self._room, count)
         own = taken.pulse >= 0
         taken.pulse[own] = self._ids[taken.pulse[own]]
-        if state[kernels.OPEN]:
-            for column in self._rows:
+        if state[states.OPEN]:
+            for column in self._room:
                 column[0] = column[count]
-        state[kernels.ROWS] = state[kernels.OPEN]
+        state[states.ROWS] = state[states.OPEN]
         return taken
 
     def _forget(self, tick: int) -> Fates:
         """Drop pulses that nothing will look at again; tell what became of the last."""
-        state, positions, rows = self._state, self._positions, self._rows
+        state, positions, first = self._state, self._positions, self._room.fields[0]
         over = (tick - self._fpga.settle) * self._per_tick
         marked = int(np.searchsorted(self._pulses.sample, over))
-        marked = max(int(state[kernels.MARKED]), marked)
+        marked = max(int(state[states.MARKED]), marked)
         news = slice(self._told, marked)
         fates = Fates(self._ids[news].copy(), self._pulses.fate[news].copy())
         # Tails have yet to be added, and an event that is not complete has its pulse.
         count = min(marked, int(positions[1]))
-        if state[kernels.OPEN] and rows.pulse[0] >= 0:
-            count = min(count, int(rows.pulse[0]))
-            rows.pulse[0] -= count
-        self._pulses = kernels.Pulses._make(
+        if state[states.OPEN] and first["pulse"] >= 0:
+            count = min(count, int(first["pulse"]))
+            first["pulse"] -= count
+        self._pulses = states.Pulses._make(
             column[count:].copy() for column in self._pulses
         )
         self._ids = self._ids[count:].copy()
-        state[kernels.MARKED] = self._told = marked - count
+        state[states.MARKED] = self._told = marked - count
         positions[1] -= count
         return fates
 
@@ -215,7 +218,7 @@ class Fates:
     fate: NDArray[np.int8]
 
 
-def _fpga(registers: ChannelRegisters, shape: PulseShape) -> kernels.Fpga:
+def _fpga(registers: ChannelRegisters, shape: PulseShape) -> states.Fpga:
     per_tick = registers.kind.samples_per_tick
     fast_length, fast_gap = registers.fast_samples
     slow_length, slow_gap = registers.slow_samples
@@ -223,10 +226,10 @@ def _fpga(registers: ChannelRegisters, shape: PulseShape) -> kernels.Fpga:
     trace_length = registers.trace_length if registers.has(CsrA.TRACE) else 0
     delay = registers.trace_delay
     cfd_delay = registers.cfd_delay * per_tick
-    cfd = kernels.CFD_OFF
+    cfd = states.CFD_OFF
     if registers.has(CsrA.CFD):
         is_fixed = registers.kind.layout.frequency == 500
-        cfd = kernels.CFD_FIXED if is_fixed else kernels.CFD_OF_FILTER
+        cfd = states.CFD_FIXED if is_fixed else states.CFD_OF_FILTER
     fast_reach = 2 * fast_length + fast_gap + max(cfd_delay, 2 * FIXED_DELAY)
     charge = sum(registers.qdc_samples) if registers.has(CsrA.QDC) else 0
     step = 1 << registers.slow_range
@@ -242,7 +245,7 @@ def _fpga(registers: ChannelRegisters, shape: PulseShape) -> kernels.Fpga:
         fast_reach,
     )
     rise = int(_RISES * shape.rise)
-    return kernels.Fpga(
+    return states.Fpga(
         samples_per_tick=per_tick,
         fast_length=fast_length,
         fast_gap=fast_gap,
@@ -269,24 +272,36 @@ def _fpga(registers: ChannelRegisters, shape: PulseShape) -> kernels.Fpga:
     )
 
 
-def _no_pulses() -> kernels.Pulses:
-    return kernels.Pulses(
+def _no_pulses() -> states.Pulses:
+    return states.Pulses(
         np.zeros(0, np.int64), np.zeros(0), np.zeros(0), np.zeros(0, np.int8)
     )
 
 
-def _make_rows(count: int, trace_length: int, windows: int) -> kernels.Rows:
-    return kernels.Rows(
-        tick=np.zeros(count, np.int64),
-        ready=np.zeros(count, np.int64),
-        pulse=np.zeros(count, np.int64),
-        sums=np.zeros((count, 3), np.int64),
-        baseline=np.zeros(count, np.float32),
-        energy=np.zeros(count),
-        cfd_sample=np.zeros(count, np.int64),
-        cfd_fraction=np.zeros(count),
+def _make_room(count: int, trace_length: int, windows: int) -> states.RowRoom:
+    return states.RowRoom(
+        fields=np.zeros(count, states.ROW).view(np.recarray),
         qdc=np.zeros((count, windows), np.uint32),
         trace=np.zeros((count, trace_length), np.uint16),
-        pileup=np.zeros(count, np.bool_),
-        out_of_range=np.zeros(count, np.bool_),
     )
+
+
+def _taken(room: states.RowRoom, count: int) -> states.Rows:
+    """Return the first rows as columns, each in memory of its own."""
+    fields = room.fields[:count]
+    sums = [fields["trailing"], fields["gap"], fields["leading"]]
+    rows = states.Rows(
+        tick=fields["tick"],
+        ready=fields["ready"],
+        pulse=fields["pulse"],
+        sums=np.stack(sums, axis=1),
+        baseline=fields["baseline"],
+        energy=fields["energy"],
+        cfd_sample=fields["cfd_sample"],
+        cfd_fraction=fields["cfd_fraction"],
+        qdc=room.qdc[:count],
+        trace=room.trace[:count],
+        pileup=fields["pileup"],
+        out_of_range=fields["out_of_range"],
+    )
+    return states.Rows._make(column.copy() for column in rows)

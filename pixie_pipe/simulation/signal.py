@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pixie_pipe.simulation._signal_kernels import Signal, advance_tails, digitize
+from pixie_pipe.simulation._signal_kernels import (
+    Signal,
+    advance_tails,
+    digitize,
+    in_memory,
+)
 
 if TYPE_CHECKING:
     from pixie_pipe.simulation.pulses import PulseShape
@@ -28,14 +33,16 @@ class ChannelSignal:
 
     def __init__(self, shape: PulseShape, sample_ps: int, seed: int) -> None:
         self.sample_ps = sample_ps
-        self.numbers = Signal(
-            shape.rise,
-            shape.decay,
-            shape.per_kev,
-            shape.level,
-            shape.noise,
-            shape.most,
-            np.uint64(seed),
+        self.numbers = in_memory(
+            Signal(
+                shape.rise,
+                shape.decay,
+                shape.per_kev,
+                shape.level,
+                shape.noise,
+                shape.most,
+                np.uint64(seed),
+            )
         )
 
     def place(

@@ -12,14 +12,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pixie_pipe.kernels.time_shift import shift_timestamps
+from pixie_pipe.simulation.chunks import Chunk, part_of, stamped_later
 from pixie_pipe.simulation.errors import SimulationError
-from pixie_pipe.simulation.module import (
-    EXTERNAL_TICK_PS,
-    HISTOGRAM_BINS,
-    Chunk,
-    ModuleCounts,
-)
+from pixie_pipe.simulation.module import HISTOGRAM_BINS, ModuleCounts
 from pixie_pipe.simulation.truth import Fate, Truth
 
 if TYPE_CHECKING:
@@ -31,8 +26,6 @@ _ENOUGH_WORDS: Final = 1 << 21
 _ENOUGH_EVENTS: Final = 50_000
 """A stretch ends with the block in which all modules together have one of them."""
 _LONGEST_PS: Final = 10 * 10**12
-
-_HEADER_WORDS: Final = 4
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -190,7 +183,7 @@ def _stretch(
     """Return the events of chunks by block; later ones are left out."""
     events = _joined(chunks)
     edges = np.searchsorted(events.ready_ps, np.arange(len(counts)) * block_ps)
-    events = _part(events, 0, int(edges[-1]))
+    events = part_of(events, 0, int(edges[-1]))
     starts = np.concatenate([np.zeros(1, np.int64), events.ends])[:-1]
     return _Stretch(events, starts, edges.astype(np.int64), counts)
 
@@ -222,21 +215,6 @@ def _joined(chunks: list[Chunk]) -> Chunk:
     )
 
 
-def _part(events: Chunk, first: int, end: int) -> Chunk:
-    """Return some events, with their words."""
-    begin = int(events.ends[first - 1]) if first else 0
-    stop = int(events.ends[end - 1]) if end else 0
-    external = events.external[first:end]
-    return Chunk(
-        words=events.words[begin:stop],
-        ends=events.ends[first:end] - begin,
-        ready_ps=events.ready_ps[first:end],
-        channel=events.channel[first:end],
-        external=np.where(external >= 0, external - begin, -1),
-        bins=events.bins[first:end],
-    )
-
-
 def _shifted(
     stretch: _Stretch, block: int, shift_ps: int, tick_ps: int
 ) -> Chunk | None:
@@ -244,15 +222,5 @@ def _shifted(
     first, end = int(stretch.edges[block]), int(stretch.edges[block + 1])
     if first == end:
         return None
-    part = _part(stretch.events, first, end)
-    words = np.empty(part.words.size + _HEADER_WORDS, np.uint32)
-    words[: part.words.size] = part.words
-    starts = np.concatenate([np.zeros(1, np.int64), part.ends[:-1]])
-    shift_timestamps(words, starts, shift_ps // tick_ps)
-    # The words of an external timestamp are in the order of the timestamp's, which are
-    # the second and third of a header.
-    external = part.external[part.external >= 0]
-    shift_timestamps(words, external - 1, shift_ps // EXTERNAL_TICK_PS)
-    return dataclasses.replace(
-        part, words=words[: part.words.size], ready_ps=part.ready_ps + shift_ps
-    )
+    moved = stamped_later(part_of(stretch.events, first, end), shift_ps, tick_ps)
+    return dataclasses.replace(moved, ready_ps=moved.ready_ps + shift_ps)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pixie_pipe.simulation import _processing_kernels as kernels
+from pixie_pipe.simulation import _channel_state
 
 if TYPE_CHECKING:
     from pixie_pipe.simulation.decays import Deposits
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 class Fate(IntEnum):
     """What became of a deposit."""
 
-    BELOW_THRESHOLD = kernels.BELOW
+    BELOW_THRESHOLD = _channel_state.BELOW
     """It made no trigger."""
-    RECORDED = kernels.RECORDED
+    RECORDED = _channel_state.RECORDED
     """It triggered, and its event was written."""
-    PILED_UP = kernels.PILED_UP
+    PILED_UP = _channel_state.PILED_UP
     """It triggered while the energy of an earlier one was measured."""
-    DEAD_TIME = kernels.DEAD
+    DEAD_TIME = _channel_state.DEAD
     """It triggered while the trace of an earlier one was recorded."""
-    UNRESOLVED = kernels.UNRESOLVED
+    UNRESOLVED = _channel_state.UNRESOLVED
     """It came together with a larger one, or while that was above threshold."""
     REJECTED = 5
     """Its event was not written for being piled up, or for not being."""

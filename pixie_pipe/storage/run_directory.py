@@ -6,9 +6,7 @@ import contextlib
 import dataclasses
 import datetime as dt
 import errno
-import json
 import os
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -17,13 +15,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pixie_pipe._units import format_count
-from pixie_pipe.storage._plain import to_plain, without_nan
 from pixie_pipe.storage._processes import this_host, this_process
 from pixie_pipe.storage._record_values import RunRecordError
 from pixie_pipe.storage._run_errors import RunDirectoryError, clear_errors
 from pixie_pipe.storage._run_numbers import take_number
 from pixie_pipe.storage._run_repair import RAW, RESERVE, repair_all
-from pixie_pipe.storage.atomic import OutputExistsError, new_file
 from pixie_pipe.storage.run_record import (
     RUN_FILE,
     Comment,
@@ -33,6 +29,7 @@ from pixie_pipe.storage.run_record import (
     read_record,
     write_record,
 )
+from pixie_pipe.storage.snapshots import write_snapshot
 from pixie_pipe.storage.versions import versions
 
 if TYPE_CHECKING:
@@ -42,7 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["RunDirectory", "RunDirectoryError"]
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-_SNAPSHOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _FIXED = ("number", "state", "reasons", "host", "process", "comments")
 _RESERVE_BYTES = 1 << 20
 """Room for the record and the statistics at the end of a run: those of 13 modules of 32
@@ -332,24 +328,7 @@ class RunDirectory:
             cannot be written.
         """
         self._check_changeable()
-        name = name.removesuffix(".json")
-        if not _SNAPSHOT_NAME.fullmatch(name):
-            raise RunDirectoryError(
-                f"{name!r} cannot name a snapshot, expected letters, digits, '.', '_' "
-                f"and '-', as in 'statistics-start'"
-            )
-        path = self.path / f"{name}.json"
-        plain = without_nan(to_plain(values, name))
-        text = json.dumps(plain, ensure_ascii=False, allow_nan=False, indent=1)
-        try:
-            with clear_errors(path, "cannot be written"), new_file(path) as opened:
-                opened.path.write_text(text + "\n", encoding="utf-8")
-        except OutputExistsError as error:
-            raise RunDirectoryError(
-                f"{path}: exists already, and a snapshot is never overwritten; choose "
-                f"another name"
-            ) from error
-        return path
+        return write_snapshot(self.path, name, values)
 
     def __repr__(self) -> str:
         title = f" {self.title!r}," if self.title else ""

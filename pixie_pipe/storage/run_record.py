@@ -122,6 +122,10 @@ class RunRecord:
         The table of modules, plain data, one dict each.
     balance
         Where the words went, plain data.
+    statistics
+        What the channels counted, a table for each module, plain data; empty if no
+        driver has told. While the run goes on, and after a crash, the last that is
+        known.
     files
         The raw files, in ``raw/``.
     outputs
@@ -159,6 +163,7 @@ class RunRecord:
     comments: tuple[Comment, ...] = ()
     pauses: tuple[RunPause, ...] = ()
     ended_by: str = ""
+    statistics: tuple[Mapping[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, for `from_dict`.
@@ -345,7 +350,7 @@ def _pause(value: object, where: str) -> RunPause:
 _FIELDS = dataclasses.fields(RunRecord)
 
 # Records that are older than these keys are read, too.
-_LATER_KEYS = ("comments", "pauses", "ended_by")
+_LATER_KEYS = ("comments", "pauses", "ended_by", "statistics")
 
 _READERS: Mapping[str, Reader] = {
     "number": read_count,
@@ -368,4 +373,5 @@ _READERS: Mapping[str, Reader] = {
     "comments": read_each(_comment),
     "pauses": read_each(_pause),
     "ended_by": read_text,
+    "statistics": read_each(read_mapping),
 }

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pixie_pipe.drivers.digitizer import Digitizer
     from pixie_pipe.tasks._collected_words import CollectedWords
     from pixie_pipe.tasks._outgoing_streams import OutgoingStreams
+    from pixie_pipe.tasks._run_snapshots import RunSnapshots, StatisticsTables
 
 _KIB: Final = 1024
 _WORD_BYTES: Final = 4
@@ -61,12 +62,17 @@ class TakeData(Task):
     the driver or its options are changed. All modules are read in turn. When the run is
     stopped they are, and then read until they are empty.
 
-    The statistics are ``modules``: what the driver tells about each of them, by name.
-    Words that it counts as ``words_dropped`` are in the ledger as ``words_lost``, and
-    the run is not complete then; a print tells of the first of them at once.
+    The statistics are ``modules``: what the driver tells about each of them, by name;
+    and ``run_statistics``: what its channels counted, for the record of the run.
+    Words that the driver counts as ``words_dropped`` are in the ledger as
+    ``words_lost``, and the run is not complete then; a print tells of the first of them
+    at once.
 
     If a module fails, the run does. What was read until then is recorded all the same,
     and so is what the other modules hold.
+
+    Settings and statistics of both ends are kept with the run. If the settings at its
+    end are others, a print and the notes of the run tell what has changed.
     """
 
     label = "Takes data from modules, through a driver"
@@ -112,6 +118,8 @@ class TakeData(Task):
     _digitizer: Digitizer | None = None
     _streams: OutgoingStreams
     _collected: list[CollectedWords]
+    _snapshots: RunSnapshots
+    _tables: StatisticsTables
 
     def do_configure(self, config: Mapping[str, Any]) -> None:
         """End the session if another one is asked for."""
@@ -123,10 +131,14 @@ class TakeData(Task):
         from pixie_pipe.buffers import BufferPool
         from pixie_pipe.tasks._collected_words import CollectedWords
         from pixie_pipe.tasks._outgoing_streams import OutgoingStreams
+        from pixie_pipe.tasks._run_snapshots import RunSnapshots, StatisticsTables
 
         digitizer = self._digitizer or self._open_session()
         self._set_up(digitizer)
+        self._snapshots = RunSnapshots(self.run_directory, self.name, tell=self.print)
+        self._snapshots.save_settings_at_start(digitizer)
         modules = list(digitizer.modules)
+        self._tables = StatisticsTables(modules, tell=self.print)
         self._streams = OutgoingStreams(
             self,
             [
@@ -149,7 +161,7 @@ class TakeData(Task):
         self._begun = 0.0
         self._paused_at = 0.0
         self._next_statistics = 0.0
-        self.statistics["modules"] = {}
+        self.statistics |= {"modules": {}, "run_statistics": []}
         self._losing: set[str] = set()
 
     @_rescues
@@ -162,6 +174,7 @@ class TakeData(Task):
             digitizer.start_run()
             # Starting may take long, and is no part of the run time.
             self._begun = time.monotonic()
+            self._snapshots.save_statistics_at_start(self._told_by(digitizer))
         was_running = digitizer.is_running
         came = self._read_all(digitizer)
         self._note_statistics(digitizer)
@@ -227,6 +240,10 @@ class TakeData(Task):
             self._send(number)
             self._streams.end(number)
         self._note_statistics(digitizer, now=True)
+        # Of a run that ends badly, what it has is to be closed soon.
+        if self._begun and not self._reasons:
+            notes = self._snapshots.save_settings_at_stop(digitizer)
+            self.statistics["notes"] = notes
 
     def do_quit(self) -> None:
         """End the session."""
@@ -281,11 +298,7 @@ class TakeData(Task):
         return digitizer
 
     def _set_up(self, digitizer: Digitizer) -> None:
-        """Give the modules their settings, and keep with the run what they have."""
-        from pathlib import Path
-
-        from pixie_pipe.drivers.digitizer import SettingsFiles
-
+        """Give the modules their settings."""
         config = self.config
         if config.settings:
             from pixie_pipe.scanning.targets import settings_files_of
@@ -297,8 +310,6 @@ class TakeData(Task):
             for changes in set_up(digitizer, config.setup):
                 if not changes.is_as_asked:
                     self.print(f"not all settings are as asked for:\n{changes}")
-        if self.run_directory and isinstance(digitizer, SettingsFiles):
-            digitizer.save_settings(Path(self.run_directory) / "settings-start.json")
 
     def _close_session(self) -> None:
         digitizer, self._digitizer = self._digitizer, None
@@ -345,12 +356,17 @@ class TakeData(Task):
     def _note_statistics(self, digitizer: Digitizer, *, now: bool = False) -> None:
         if now or time.monotonic() >= self._next_statistics:
             self._next_statistics = time.monotonic() + _STATISTICS_S
-            told = {
-                name: dict(digitizer.statistics(number))
-                for number, name in enumerate(self._names)
-            }
+            told = self._told_by(digitizer)
             self.statistics["modules"] = told
+            self.statistics["run_statistics"] = self._tables.of(told)
             self._note_losses(told)
+
+    def _told_by(self, digitizer: Digitizer) -> dict[str, dict[str, Any]]:
+        """Return what the driver tells of each module, by its name."""
+        return {
+            name: dict(digitizer.statistics(number))
+            for number, name in enumerate(self._names)
+        }
 
     def _note_losses(self, told: Mapping[str, Mapping[str, Any]]) -> None:
         lost = {

@@ -1,8 +1,8 @@
 """The tests that every driver must pass.
 
 A driver's own tests derive from `DigitizerTests` and give the fixture ``digitizer``;
-those of a driver that can be set up, and of one that shows signals, derive from
-`ParametersTests` and `SignalsTests`, too.
+those of a driver that can pause, of one that can be set up, and of one that shows
+signals, derive from `PausingTests`, `ParametersTests` and `SignalsTests`, too.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pixie_pipe.drivers.digitizer import (
     Digitizer,
     DriverError,
     Parameters,
+    Pausing,
     SettingsFiles,
     Signals,
     Spectra,
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PATIENCE_S = 20.0
+
+_PAUSE_S = 0.12
+"""How long a pause lasts: longer than drivers take to pass on what came before."""
+
+_COUNTED = (
+    "input_counts",
+    "output_counts",
+    "live_time_s",
+    "real_time_s",
+    "words_read",
+    "words_dropped",
+)
 
 
 def _wait_until(what: Callable[[], bool], told: str) -> None:
@@ -241,6 +254,147 @@ class DigitizerTests:
         with digitizer:
             digitizer.start_run()
             assert _runs(digitizer)
+
+
+class PausingTests:
+    """What holds for a driver with `Pausing`.
+
+    A subclass has the fixture ``digitizer`` of `DigitizerTests`.
+    """
+
+    def test_in_a_pause_no_words_come_and_none_are_lost(
+        self, digitizer: Digitizer
+    ) -> None:
+        """What was queued can be read; then the run goes on where it was."""
+        pausing = _pausing(digitizer)
+        with digitizer:
+            collector = _Collector(digitizer)
+            digitizer.start_run()
+            for _ in range(2):
+                collector.wait_for_words()
+                pausing.pause_run()
+                pausing.pause_run()
+                assert _runs(digitizer)
+                _must_refuse(digitizer.start_run)
+                _wait_until(lambda: collector.round() == 0, "the last words")
+                before = sum(words.size for words in collector.words)
+                _look_for(_PAUSE_S, collector.round)
+                assert sum(words.size for words in collector.words) == before
+                pausing.resume_run()
+                pausing.resume_run()
+                collector.wait_for_words()
+                assert sum(words.size for words in collector.words) > before
+            digitizer.stop_run()
+            collector.drain()
+            _check_whole(digitizer, collector)
+
+    def test_words_that_nobody_reads_in_a_pause_are_kept(
+        self, digitizer: Digitizer
+    ) -> None:
+        """They come before those that the modules take afterwards."""
+        pausing = _pausing(digitizer)
+        with digitizer:
+            collector = _Collector(digitizer, max_words=50)
+            digitizer.start_run()
+            collector.wait_for_words()
+            pausing.pause_run()
+            pausing.resume_run()
+            collector.wait_for_words()
+            digitizer.stop_run()
+            collector.drain()
+            _check_whole(digitizer, collector)
+
+    def test_counts_go_on_over_a_pause(self, digitizer: Digitizer) -> None:
+        """All that is counted since the start of the run, for each channel."""
+        pausing = _pausing(digitizer)
+        with digitizer:
+            collector = _Collector(digitizer)
+            digitizer.start_run()
+            collector.wait_for_words()
+            pausing.pause_run()
+            paused = [_counts(digitizer, n) for n in range(len(digitizer.modules))]
+            _look_for(_PAUSE_S, lambda: None)
+            pausing.resume_run()
+            collector.wait_for_words()
+            digitizer.stop_run()
+            for number, before in enumerate(paused):
+                after = _counts(digitizer, number)
+                assert after.keys() == before.keys()
+                for name, values in before.items():
+                    assert (after[name] >= values).all(), name
+
+    def test_a_run_is_ended_in_a_pause(self, digitizer: Digitizer) -> None:
+        """Nothing of the pause is left in the next run."""
+        pausing = _pausing(digitizer)
+        with digitizer:
+            for _ in range(2):
+                collector = _Collector(digitizer)
+                digitizer.start_run()
+                collector.wait_for_words()
+                pausing.pause_run()
+                digitizer.stop_run()
+                assert not _runs(digitizer)
+                pausing.resume_run()
+                assert not _runs(digitizer)
+                collector.drain()
+                _check_whole(digitizer, collector)
+
+    def test_where_nothing_goes_on_nothing_is_paused(
+        self, digitizer: Digitizer
+    ) -> None:
+        """A closed digitizer refuses; between runs, nothing happens."""
+        pausing = _pausing(digitizer)
+        _must_refuse(pausing.pause_run)
+        _must_refuse(pausing.resume_run)
+        with digitizer:
+            pausing.pause_run()
+            pausing.resume_run()
+            assert not _runs(digitizer)
+            if isinstance(digitizer, Spectra):
+                digitizer.start_histogram_run(1e6)
+                _must_refuse(pausing.pause_run)
+                digitizer.stop_run()
+
+    def test_settings_stay_in_a_pause(self, digitizer: Digitizer) -> None:
+        """The data of a run belong to one setting."""
+        pausing = _pausing(digitizer)
+        if not isinstance(digitizer, Parameters):
+            return
+        with digitizer:
+            tau = digitizer.read_channel("TAU", 0, 0)
+            digitizer.start_run()
+            pausing.pause_run()
+            _must_refuse(digitizer.write_channel, "TAU", tau + 1, 0, 0)
+            digitizer.stop_run()
+            assert digitizer.read_channel("TAU", 0, 0) == tau
+
+
+def _pausing(digitizer: Digitizer) -> Pausing:
+    assert isinstance(digitizer, Pausing)
+    return digitizer
+
+
+def _look_for(seconds: float, look: Callable[[], object]) -> None:
+    """Look again and again for some time."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        look()
+        time.sleep(0.005)
+
+
+def _counts(digitizer: Digitizer, module: int) -> dict[str, NDArray[np.float64]]:
+    """Return what a module has counted, by the names that a driver may tell."""
+    told = digitizer.statistics(module)
+    return {name: np.array(told[name], np.float64) for name in _COUNTED if name in told}
+
+
+def _check_whole(digitizer: Digitizer, collector: _Collector) -> None:
+    """Check that all words of all modules are events, and that all were counted."""
+    modules = zip(collector.words, digitizer.modules, strict=True)
+    for number, (words, module) in enumerate(modules):
+        balance = decode(words, module.layout).balance
+        assert (balance.rejected, balance.leftover) == (0, 0), module.name
+        assert digitizer.statistics(number)["words_read"] == words.size
 
 
 class ParametersTests:

@@ -175,6 +175,46 @@ def test_one_run_with_everything(run, tmp_path) -> None:
         assert re.search(line, out, re.MULTILINE), line
 
 
+def test_what_modules_and_channels_counted(run, tmp_path) -> None:
+    made = RunDirectory.create(tmp_path)
+    made.finish(
+        complete=True,
+        statistics=[
+            {
+                "module": "c0-s02",
+                "words_read": 12345,
+                "words_lost": 67,
+                "channels": [0, 12],
+                "input_counts": [1000, 2000],
+                "output_counts": [900, None],
+                "live_time_s": [9.5, 9.25],
+                "real_time_s": [10.0, 10.0],
+                "input_rate_hz": [105.263, 216.216],
+                "dead_percent": [14.5, None],
+            },
+            {"module": "c0-s03", "words_read": 5, "channels": []},
+            {"module": "c0-s04"},
+        ],
+    )
+    code, out, err = run("runs", "show", 1, "--runs", tmp_path)
+    assert (code, err) == (0, "")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    first = lines.index("Modules")
+    assert lines[first + 1 : first + 4] == [
+        "Module Words read Words lost",
+        "c0-s02 12 345 67",
+        "c0-s03 5",
+    ]
+    first = lines.index("Channels with counts")
+    assert lines[first + 1 : first + 4] == [
+        "Module Channel Input Output Input/s Output/s Live s Real s Dead %",
+        "c0-s02 0 1 000 900 105.3 9.500 10.000 14.50",
+        "c0-s02 12 2 000 216.2 9.250 10.000",
+    ]
+    document = json.loads(run("runs", "show", 1, "--runs", tmp_path, "--json")[1])
+    assert document["record"]["statistics"][0]["channels"] == [0, 12]
+
+
 def test_one_run_as_json(run, runs) -> None:
     document = json.loads(run("runs", "show", "2", "--runs", runs, "--json")[1])
     assert document["path"] == str(runs / "0002")

@@ -18,6 +18,7 @@ from pixie_pipe.simulation.truth import Fate
 from pixie_pipe.testing.digitizer_tests import (
     DigitizerTests,
     ParametersTests,
+    PausingTests,
     SignalsTests,
 )
 from tests.support.simulated_runs import StepClock, simulated
@@ -25,7 +26,7 @@ from tests.support.simulated_runs import StepClock, simulated
 TWO = ["0/2:500/34688", "0/3:250/34688"]
 
 
-class TestSimulated(DigitizerTests, ParametersTests, SignalsTests):
+class TestSimulated(DigitizerTests, PausingTests, ParametersTests, SignalsTests):
     """Two modules of different clocks."""
 
     @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pixie_pipe.simulation.chunks import Chunk
 from pixie_pipe.simulation.errors import SimulationError
 from pixie_pipe.simulation.fifo import WORD_PS, Fifo
-from pixie_pipe.simulation.module import Chunk
 
 events = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 40)), max_size=12)
 readings = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 30)), max_size=8)

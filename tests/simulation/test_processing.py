@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixie_pipe.simulation._processing_kernels import Rows
+from pixie_pipe.simulation._channel_state import Rows
 from pixie_pipe.simulation._signal_kernels import noise_at
 from pixie_pipe.simulation.truth import Fate
 from tests.support.simulations import (

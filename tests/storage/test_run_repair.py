@@ -246,6 +246,15 @@ def test_files_are_listed_as_they_are(tmp_path: Path, crashed: RunDirectory) -> 
     ]
 
 
+def test_what_channels_had_counted_stays_known(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path)
+    table = {"module": "c0-s02", "channels": [3], "output_counts": [17]}
+    run.update(statistics=[table])
+    change_process(run, start_ticks=1)
+    (repaired,) = repair(tmp_path)
+    assert repaired.record.statistics == (table,)
+
+
 def test_a_run_without_raw_files(tmp_path: Path, crashed: RunDirectory) -> None:
     crashed.raw.rmdir()
     (run,) = repair(tmp_path)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from pixie_pipe.drivers import DriverNotFoundError
 from pixie_pipe.drivers.digitizer import DriverError
 from pixie_pipe.pipeline.data import Words
 from pixie_pipe.pipeline.messages import Error, Status
+from pixie_pipe.settings import read_json
 from pixie_pipe.storage.raw import RawFileError
 from pixie_pipe.tasks import take_data
 from pixie_pipe.tasks._collected_words import CollectedWords
@@ -409,6 +412,191 @@ def test_the_balance_of_a_run_tells_of_lost_words(tmp_path, scripted):
     assert balance.problems == (
         "TakeData: the modules lost 12 words before they could be read",
     )
+
+
+SETTLED = (
+    SCRIPTED.replace("Scripted", "Settled")
+    + """
+    def __init__(self, changes=(), fail="", **options):
+        from pixie_pipe.settings import CrateSettings, ModuleKind, ModuleSettings
+
+        self._init(**options)
+        self.changes, self.fail = changes, fail
+        kind = ModuleKind(500, 14, "F")
+        self.settings = CrateSettings([ModuleSettings(slot, kind) for slot in (2, 3)])
+        self.saved = []
+
+    def save_settings(self, path, *, force=False):
+        from pixie_pipe.settings import write_json
+
+        assert not self.is_running
+        if self.saved:
+            if self.fail:
+                raise OSError(self.fail)
+            for variable in self.changes:
+                kept = self.settings[2].channel.get(variable)
+                kept = self.settings[2].module[variable] if kept is None else kept
+                kept[:2] += 7
+        self.saved.append(path.name)
+        write_json(path, self.settings)
+
+    def load_settings(self, path, *, ignore_serials=False):
+        raise NotImplementedError
+
+    def statistics(self, module):
+        begun = getattr(self, "given", [0, 0])[module]
+        return {
+            "words_read": begun,
+            "words_dropped": 5 * module * (begun > 0),
+            "input_counts": [0, 10 * begun] + [0] * 14,
+            "output_counts": [0, begun] + [0] * 14,
+            "live_time_s": [2.0] * 16,
+            "real_time_s": 4.0,
+        }
+"""
+).replace(
+    "    def __init__(\n        self, late=0", "    def _init(\n        self, late=0"
+)
+
+
+@pytest.fixture
+def settled(scripted, tmp_path):
+    (tmp_path / "settled.py").write_text(SETTLED)
+    yield {**scripted, "driver": "settled"}
+    sys.modules.pop("pixie_pipe.drivers.settled", None)
+
+
+def with_directory(clock: Clock, directory, options=None, **settled: Any):
+    """Take data for 1 s; return the run, and what was printed."""
+    run = SourceRun(
+        TakeData, clock, step_s=0.1, runtime_s=1.0, options=options or {}, **settled
+    )
+    directory.mkdir(exist_ok=True)
+    run.task.run_directory = str(directory)
+    prints: list[str] = []
+    run.task.print = prints.append
+    run.run()
+    return run, prints
+
+
+def test_settings_and_statistics_are_kept_at_both_ends(clock, settled, tmp_path):
+    runs = tmp_path / "run"
+    run, prints = with_directory(clock, runs, **settled)
+    assert run.task.statistics["notes"] == []
+    start = json.loads((runs / "statistics-start.json").read_text())
+    assert start["Source"]["own"]["modules"]["c0-s02"]["words_read"] == 0
+    assert read_json(runs / "settings-stop.json").places == [(0, 2), (0, 3)]
+    assert [text for text in prints if "settings" in text] == []
+    # Another crate of the same run keeps its own.
+    other = SourceRun(TakeData, clock, step_s=0.1, runtime_s=1.0, **settled)
+    other.task.run_directory, other.task.name = str(runs), "Second"
+    other.task.print = prints.append
+    other.run()
+    assert sorted(path.name for path in runs.iterdir()) == [
+        "settings-start-Second.json",
+        "settings-start.json",
+        "settings-stop-Second.json",
+        "settings-stop.json",
+        "statistics-start-Second.json",
+        "statistics-start.json",
+    ]
+
+
+def test_settings_that_have_changed_are_told_and_noted(clock, settled, tmp_path):
+    options = {"changes": ["FastThresh", "InSynch", "RunTask", "SlowLength"]}
+    run, prints = with_directory(clock, tmp_path / "run", options, **settled)
+    (note,) = run.task.statistics["notes"]
+    assert note.startswith("the settings have changed during the run: c0-s02 ")
+    assert "TRIGGER_THRESHOLD of channels 0-1: " in note
+    assert "ENERGY_RISETIME of channels 0-1: " in note
+    # What starting a run changes is no news.
+    assert "IN_SYNCH" not in note
+    assert "RunTask" not in note
+    (text,) = (text for text in prints if "settings" in text)
+    assert "TRIGGER_THRESHOLD" in text
+
+
+def test_settings_that_cannot_be_kept_at_the_end_harm_nothing(clock, settled, tmp_path):
+    options = {"fail": "the bus is gone"}
+    run, prints = with_directory(clock, tmp_path / "run", options, **settled)
+    assert run.task.statistics["notes"] == []
+    assert run.task._reasons == []
+    (text,) = (text for text in prints if "settings" in text)
+    assert text == "the settings at the end were not kept: OSError: the bus is gone"
+    assert all(stream.words.size for stream in run.streams.values())
+
+
+def test_a_run_that_ends_badly_is_not_kept_waiting(clock, settled, tmp_path):
+    options = {"refuse_stop": True}
+    run, _ = with_directory(clock, tmp_path / "run", options, **settled)
+    assert "still running" in run.task._reasons[0]
+    assert not (tmp_path / "run/settings-stop.json").exists()
+
+
+def test_statistics_that_make_no_sense_are_told_once(clock, settled, tmp_path):
+    path = tmp_path / "settled.py"
+    path.write_text(
+        path.read_text().replace('"input_counts": [0, ', '"input_counts": [')
+    )
+    run, prints = with_directory(clock, tmp_path / "run", **settled)
+    assert run.task.statistics["run_statistics"] == []
+    (text,) = (text for text in prints if "statistics" in text)
+    assert text.startswith(
+        "c0-s02: no statistics are kept: the statistics input_counts"
+    )
+
+
+def test_the_record_has_what_channels_counted_and_what_was_noted(
+    settled, tmp_path, monkeypatch
+):
+    from pixie_pipe.pipeline import Pipeline, run_keeper
+    from pixie_pipe.storage.run_directory import RunDirectory
+    from tests.support.source_tasks import CollectWords
+
+    monkeypatch.setattr(run_keeper, "REFRESH_SECONDS", 0.05)
+    with Pipeline(runs=tmp_path / "runs") as pipeline:
+        task = pipeline.create_task(
+            "TakeData", options={"changes": ["FastThresh"]}, **settled
+        )
+        pipeline.create_task(CollectWords.__name__, directory=str(tmp_path))
+
+        def tables(number: int) -> Any:
+            return RunDirectory.open(tmp_path / f"runs/{number:04d}").record.statistics
+
+        for runtime_s in (1.5, None):
+            task.configure(runtime_s=runtime_s)
+            pipeline.start()
+            number = 1 if runtime_s else 2
+            until = time.monotonic() + 60
+            # Also while the run goes on.
+            while not (found := tables(number)) or not found[0]["channels"]:
+                assert time.monotonic() < until
+                time.sleep(0.05)
+            if not runtime_s:
+                pipeline.send_kill("TakeData")
+            with pytest.raises(Error, match=r"lost 5 words|TakeData was killed"):
+                pipeline.wait(60, quiet=True)
+            if runtime_s:
+                (reported,) = task.statistics.values()
+                expected = reported["own"]["run_statistics"]
+            pipeline.stop()
+        first, second = (
+            RunDirectory.open(tmp_path / f"runs/{n:04d}").record for n in (1, 2)
+        )
+    assert list(first.statistics) == expected
+    one, two = first.statistics
+    words = one["words_read"]
+    assert (one["module"], one["words_lost"], two["words_lost"]) == ("c0-s02", 0, 5)
+    assert one["channels"] == [1]
+    assert one["input_counts"] == [10 * words]
+    assert one["output_counts"] == [words]
+    assert (one["live_time_s"], one["real_time_s"]) == ([2.0], [4.0])
+    assert one["input_rate_hz"] == [float(f"{5 * words:.6g}")]
+    assert one["dead_percent"] == [95.0]
+    assert "TRIGGER_THRESHOLD" in first.notes
+    # Of a task that was killed, what it has told last.
+    assert second.statistics[0]["channels"] == [1]
+    assert second.state == "incomplete"
 
 
 def test_the_run_time_begins_when_the_modules_have_started(clock, scripted):

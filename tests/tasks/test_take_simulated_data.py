@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,13 @@ import pytest
 from pixie_pipe.listmode import Layout, decode
 from pixie_pipe.pipeline import Pipeline
 from pixie_pipe.pipeline.messages import Error
-from pixie_pipe.settings import SettingsAccess, read_json
+from pixie_pipe.settings import SettingsAccess, compare, read_json
 from pixie_pipe.storage import read_hdf5
 from pixie_pipe.storage.run_directory import RunDirectory
 
 MODULES = ("0/2:500/34688", "0/3:250/30474")
 LAYOUTS = (Layout.find(500, 34688), Layout.find(250, 30474))
+PAUSE_S = 0.7
 CHAIN = ("GatherData", "ConvertToEvents", "SortEvents", "WriteEvents")
 
 
@@ -120,6 +122,51 @@ def test_words_that_found_the_fifo_full_are_counted_and_the_run_is_marked(tmp_pa
     )
     assert accounted == balance.words_read
     assert balance.words_rejected
+
+
+def test_in_a_pause_no_event_comes_and_no_word_is_lost(tmp_path):
+    pipeline = take(tmp_path, options={"rate_hz": 20_000.0})
+    with pipeline:
+        pipeline.start()
+        time.sleep(0.4)
+        for _ in range(2):
+            pipeline.pause()
+            time.sleep(PAUSE_S)
+            pipeline.resume()
+            time.sleep(0.4)
+        pipeline.stop()
+        balance = pipeline.balance()
+    assert balance.closes
+    assert balance.words_lost == 0
+    run = RunDirectory.open(tmp_path / "0001")
+    assert run.state == "complete"
+    assert len(run.record.pauses) == 2
+    events = read_hdf5(run.path / "events.h5")
+    # Some 5000 events come in a second; pauses begin with the end of a block of 50 ms.
+    gaps_s = np.diff(events.time_ps) * 1e-12
+    assert (gaps_s > PAUSE_S - 0.05).sum() == 2
+    assert np.sort(gaps_s)[-3] < 0.1
+    count = 0
+    for table, layout in zip(run.record.statistics, LAYOUTS, strict=True):
+        words = words_of(run, table["module"])
+        decoded = decode(words, layout)
+        assert decoded.rejected.size == 0
+        assert decoded.balance.leftover == 0
+        assert table["words_read"] == words.size
+        assert table["words_lost"] == 0
+        assert table["channels"] == [0, 1]
+        assert sum(table["output_counts"]) == len(decoded.events)
+        # The times of the channels stand still in a pause.
+        assert table["real_time_s"][0] < 1e-12 * events.time_ps[-1] - 1.8 * PAUSE_S
+        count += len(decoded.events)
+    assert len(events) == count
+    assert run.record.notes == ""
+    settings = [
+        read_json(run.path / f"settings-{end}.json") for end in ("start", "stop")
+    ]
+    assert not compare(*settings)
+    begun = json.loads((run.path / "statistics-start.json").read_text())
+    assert begun["TakeData"]["own"]["modules"]["c0-s02"]["words_read"] == 0
 
 
 @pytest.mark.parametrize(

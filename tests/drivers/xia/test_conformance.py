@@ -12,6 +12,7 @@ from pixie_pipe.listmode import Layout
 from pixie_pipe.testing.digitizer_tests import (
     DigitizerTests,
     ParametersTests,
+    PausingTests,
     SignalsTests,
 )
 from tests.support.raw_files import words_of
@@ -30,7 +31,7 @@ def words_in(slot: int, count: int, *, crate: int = 0):
     )
 
 
-class TestXia(DigitizerTests, ParametersTests, SignalsTests):
+class TestXia(DigitizerTests, PausingTests, ParametersTests, SignalsTests):
     """Three kinds of modules, which give words while they are read."""
 
     @pytest.fixture

@@ -222,3 +222,59 @@ def test_a_module_that_is_gone_fails_loudly(running, xia):
         _ = running.is_running
     xia.call.test_refuse_boot(1, 0)
     running._has_started = False
+
+
+def test_losses_are_counted_over_pauses(running, xia, caplog):
+    pool = 100 * 65536
+    with caplog.at_level(logging.WARNING):
+        for lost in (11, 22, 33):
+            xia.inject(0, numbers(pool + lost))
+            xia.call.test_overflow_hardware(0, lost)
+            running.pause_run()
+            while running.read(0, 1 << 20).size:
+                pass
+            # The library sets its counters to 0 here.
+            running.resume_run()
+        found = running.statistics(0)
+    assert found["words_dropped"] == 66
+    assert found["hardware_overflows"] == 66
+    assert found["words_read"] == 3 * pool
+    assert found["bytes_in"] == found["bytes_out"] == 12 * pool
+    assert caplog.text.count("words were lost") == 1
+    assert running.statistics(1)["words_dropped"] == 0
+    # The next run begins with none.
+    running.stop_run()
+    running.start_run()
+    found = running.statistics(0)
+    assert (found["words_dropped"], found["bytes_in"]) == (0, 0)
+
+
+def test_losses_are_counted_though_a_run_was_resumed_in_vain(running, xia):
+    xia.inject(0, numbers(100 * 65536 + 7))
+    running.pause_run()
+    # The first module has begun by then.
+    xia.call.test_fail_start(1)
+    with pytest.raises(XiaError, match="Pixie16StartListModeRun"):
+        running.resume_run()
+    assert running.is_running
+    assert running.statistics(0)["words_dropped"] == 7
+    xia.call.test_fail_start(-1)
+    running.resume_run()
+    assert running.statistics(0)["words_dropped"] == 7
+    xia.inject(0, numbers(3))
+    running.stop_run()
+    parts = []
+    while (part := running.read(0, 1 << 22)).size:
+        parts.append(part)
+    np.testing.assert_array_equal(
+        np.concatenate(parts), np.append(numbers(100 * 65536), numbers(3))
+    )
+
+
+def test_words_discarded_before_a_run_are_told_after_a_pause(running, xia):
+    xia.inject(0, numbers(100))
+    running.stop_run()
+    running.start_run()
+    running.pause_run()
+    running.resume_run()
+    assert running.statistics(0)["words_discarded"] == 100

@@ -180,6 +180,79 @@ def test_clocks_go_on_in_a_run_that_is_resumed(make, xia):
         assert [xia.parameter(module, "IN_SYNCH") for module in range(4)] == [1] * 4
 
 
+@pytest.mark.parametrize("synchronous", [None, False, True])
+def test_a_pause_leaves_clocks_and_counts_as_they_are(make, xia, synchronous):
+    with make(ALL, synchronous=synchronous) as digitizer:
+        digitizer.start_run()
+        once = digitizer.statistics(0)
+        for _ in range(2):
+            digitizer.pause_run()
+            assert not any(xia.call.test_running(module) for module in range(4))
+            digitizer.resume_run()
+            # With 0, the modules would set their clocks to 0 (and the library tells).
+            assert [xia.parameter(n, "IN_SYNCH") for n in range(4)] == [1] * 4
+            assert all(xia.call.test_running(module) for module in range(4))
+        found = digitizer.statistics(0)
+        # A new run would have set them to 0: here, each part has the same.
+        for name in ("real_time_s", "live_time_s", "input_counts", "output_counts"):
+            np.testing.assert_allclose(found[name], 3 * np.array(once[name]))
+        digitizer.stop_run()
+        # Else the settings, if saved, would keep the next run from setting its clocks.
+        assert [xia.parameter(n, "IN_SYNCH") for n in range(4)] == [0] * 4
+
+
+def test_clocks_that_are_kept_anyway_stay_so(make, xia):
+    with make((2, 3)) as digitizer:
+        digitizer.write_module("IN_SYNCH", 1, 0)
+        digitizer.start_run()
+        digitizer.pause_run()
+        digitizer.resume_run()
+        digitizer.stop_run()
+        assert xia.parameter(0, "IN_SYNCH") == 1
+
+
+def test_a_pause_that_fails_in_a_module_is_told_and_the_run_can_be_stopped(make, xia):
+    with make() as digitizer:
+        digitizer.start_run()
+        xia.call.test_fail_end(0)
+        with pytest.raises(XiaError, match="slot 2: Pixie16EndRun failed"):
+            digitizer.pause_run()
+        xia.call.test_fail_end(-1)
+        digitizer.stop_run()
+        assert not any(xia.call.test_running(module) for module in range(3))
+
+
+def test_a_run_that_ended_by_itself_is_not_paused(make, xia):
+    words = words_of(500)
+    xia.source(0, words, step=10_000)
+    with make((2,)) as digitizer:
+        digitizer.start_run()
+        xia.call.Pixie16EndRun(0)
+        digitizer.pause_run()
+        assert not digitizer.is_running
+        digitizer.resume_run()
+        assert not digitizer.is_running
+
+
+def test_in_a_pause_modules_are_not_looked_at_or_set(make):
+    with make() as digitizer:
+        digitizer.start_run()
+        digitizer.pause_run()
+        for call in (
+            lambda: digitizer.adc_traces(0),
+            lambda: digitizer.baselines(0),
+            lambda: digitizer.tau(0),
+            lambda: digitizer.write_module("SLOW_FILTER_RANGE", 3, 0),
+            digitizer.adjust_offsets,
+            lambda: digitizer.copy_parameters((0, 0), [(1, 0)]),
+            lambda: digitizer.save_settings("never.json"),
+            lambda: digitizer.load_settings("never.json"),
+        ):
+            with pytest.raises(DriverError, match="a run is paused: stop it first"):
+                call()
+        assert digitizer.histogram(0, 0).size
+
+
 def test_a_leader_that_is_there_stays_the_only_one(make, xia):
     with make(ALL, synchronous=True) as digitizer:
         xia.set_parameter(2, "MODULE_CSRB", LEADER | 1)

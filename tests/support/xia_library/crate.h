@@ -60,6 +60,7 @@ struct module {
     double run_ends;        /* of a histogram run, s of the monotonic clock */
     u32 ended_while_running;
     size_t discarded;
+    u32 resumed;            /* how often the run was gone on with */
 
     struct module_fifo_config fifo;
     struct module_fifo_stats stats;

@@ -11,6 +11,7 @@
 
 #define ALL_MODULES_WAIT "SYNCH_WAIT"
 #define RUN_LEADER (1 << 6)
+#define RESUME_RUN 0
 
 static int at_once, meeting, thief, start_failure = -1, end_failure = -1;
 static pthread_cond_t met = PTHREAD_COND_INITIALIZER;
@@ -64,7 +65,14 @@ static int start_all(u16 number, enum run run, u16 mode)
         module->is_parked = 0;
         module->discarded += module->queued;
         module->queued = 0;
-        module->source_at = module->next_event = 0;
+        if (mode == RESUME_RUN) {
+            module->resumed++;
+            if (!module_parameter(module, "IN_SYNCH"))
+                violation("the clocks were set to 0 in a run that was resumed");
+        } else {
+            module->resumed = 0;
+            module->source_at = module->next_event = 0;
+        }
         memset(&module->stats, 0, sizeof module->stats);
         float preset;
         u32 bits = module_parameter(module, "HOST_RT_PRESET");

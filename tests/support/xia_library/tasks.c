@@ -150,20 +150,21 @@ int Pixie16ReadStatisticsFromModule(u32 *blob, u16 number)
     if (code) return code;
     if ((uintptr_t)blob % 8) return -802;
     struct module *module = module_at(number);
+    u32 parts = 1 + module->resumed;    /* each the same */
     memset(blob, 0, STATISTICS_BYTES);
     blob[0] = 0x20010928;
     blob[2] = module->channels;
     for (u32 c = 0; c < module->channels; c++) {
         u32 *channel = blob + 8 + 20 * c;
-        channel[0] = 1;                 /* fast peaks: 2**32 + 1000 */
-        channel[1] = 1000;
-        channel[3] = 50000000 * (c + 1); /* live time, ticks */
-        channel[5] = 500;               /* channel events */
-        channel[7] = 200000000;         /* run time, 2 s in units of 10 ns */
+        channel[0] = parts;             /* fast peaks: 2**32 + 1000 */
+        channel[1] = 1000 * parts;
+        channel[3] = 50000000 * (c + 1) * parts; /* live time, ticks */
+        channel[5] = 500 * parts;       /* channel events */
+        channel[7] = 200000000 * parts; /* run time, 2 s in units of 10 ns */
         channel[11] = module->msps;
         channel[12] = module->msps == 500 ? 5 : module->msps == 250 ? 2 : 1;
     }
-    blob[7] = 200000000;
+    blob[7] = 200000000 * parts;
     blob[648] = statistics_are_damaged ? 0 : 0x19650829;
     return 0;
 }
