@@ -98,6 +98,12 @@ class HeldBatch:
         return size
 
     @property
+    def first_module(self) -> tuple[int, int]:
+        """Crate and slot of the earliest event."""
+        first = self.events[numbers(self._rows(0, 1))]
+        return int(first.crate[0]), int(first.slot[0])
+
+    @property
     def unsafe_ps(self) -> NDArray[np.int64]:
         """Times of the rows that are not safe, in ps."""
         return self.times[self.safe :]

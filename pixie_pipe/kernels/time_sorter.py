@@ -9,6 +9,7 @@ the earliest, over the modules, of the latest time of a module less the window.
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -18,11 +19,41 @@ from pixie_pipe.kernels._held import HeldBatch, copied
 from pixie_pipe.kernels._merging import merged
 from pixie_pipe.kernels._module_times import ModuleTimes, module_number
 
+PS_PER_US = 1_000_000
+
 _NEEDED = ("crate", "slot", "time_ps")
+
+Late = Literal["flag", "drop", "error"]
+"""What to do with late events: mark them, leave them out, or take them as an error."""
 
 
 class TimeSorterError(PixiePipeError, ValueError):
     """Parameters or modules that a `TimeSorter` cannot take, or a call too late."""
+
+
+class LateEventsError(TimeSorterError):
+    """Events came later than they may.
+
+    Attributes
+    ----------
+    module
+        Crate and slot of the one that is latest.
+    late_ps
+        How much earlier its time is than that of the last event passed on, in ps.
+    count
+        How many events of the batch are late.
+    """
+
+    def __init__(self, module: tuple[int, int], late_ps: int, count: int) -> None:
+        self.module = module
+        self.late_ps = late_ps
+        self.count = count
+        crate, slot = module
+        super().__init__(
+            f"{count} events of a batch are late; the latest one, of module "
+            f"{crate}/{slot}, is {late_ps / PS_PER_US:.6g} us earlier than events that "
+            f"were passed on"
+        )
 
 
 class TimeSorter:
@@ -41,8 +72,9 @@ class TimeSorter:
     max_bytes
         If more than this is held, the oldest events are passed on although they
         are not safe.
-    drop_late
-        Drop late events instead of passing them on.
+    late
+        ``"flag"``: pass late events on, with the flag ``late``; ``"drop"``: leave them
+        out; ``"error"``: raise a `LateEventsError`.
     min_rows
         Pass on no fewer events than this, unless asked to with `flush`. Many small
         batches cost more than few large ones.
@@ -80,7 +112,7 @@ class TimeSorter:
         *,
         max_wait_ps: int,
         max_bytes: int,
-        drop_late: bool = False,
+        late: Late = "flag",
         min_rows: int = 1 << 15,
     ) -> None:
         for name, value, least in (
@@ -93,11 +125,15 @@ class TimeSorter:
                 raise TimeSorterError(
                     f"{name} is {value}, expected a whole number from {least} on"
                 )
+        if late not in get_args(Late):
+            raise TimeSorterError(
+                f"late is {late!r}, expected one of {', '.join(get_args(Late))}"
+            )
         # Python's integers: sums of times near the ends of int64 stay right.
         self._window_ps = int(window_ps)
         self._max_wait_ps = int(max_wait_ps)
         self._max_bytes = max_bytes
-        self._drop_late = drop_late
+        self._late = late
         self._min_rows = min_rows
         self._module_times = ModuleTimes()
         # Latest time of each module that has sent something, by its number; for
@@ -115,6 +151,7 @@ class TimeSorter:
         self._held_events = self._held_bytes = 0
         self._safe_events = self._safe_bytes = 0
         self._late_count = self._dropped_count = self._forced = 0
+        self._latest_late: tuple[tuple[int, int], int] | None = None
         self._template = Events.empty()
         self._known_columns: set[tuple[str, ...]] = set()
         self._finished = False
@@ -142,6 +179,15 @@ class TimeSorter:
     def dropped_count(self) -> int:
         """Number of events dropped so far because they were late."""
         return self._dropped_count
+
+    @property
+    def latest_late(self) -> tuple[tuple[int, int], int] | None:
+        """The latest of all late events: its module, and how late it was in ps.
+
+        That is how much earlier its time is than that of the last event that had been
+        passed on. None while there are no late events.
+        """
+        return self._latest_late
 
     @property
     def forced(self) -> int:
@@ -213,6 +259,9 @@ class TimeSorter:
             If a column is missing that is needed, or that other batches have.
         TimeSorterError
             After `finish`.
+        LateEventsError
+            If events are late and that is an error. Nothing of the batch is held
+            then; what was held before can still be had.
         """
         if self._finished:
             raise TimeSorterError(
@@ -283,7 +332,12 @@ class TimeSorter:
             return True
         count = int(np.searchsorted(batch.times, np.int64(self._passed)))
         self._late_count += count
-        if not self._drop_late:
+        module, late_ps = batch.first_module, self._passed - int(batch.times[0])
+        if self._latest_late is None or late_ps > self._latest_late[1]:
+            self._latest_late = module, late_ps
+        if self._late == "error":
+            raise LateEventsError(module, late_ps, count)
+        if self._late == "flag":
             batch.mark_late(count)
             return True
         self._dropped_count += count

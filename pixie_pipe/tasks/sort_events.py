@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.pipeline.data import Kind, StreamMark
 from pixie_pipe.pipeline.declarations import Category, port
 from pixie_pipe.pipeline.messages import Status
-from pixie_pipe.pipeline.parameters import Parameter
+from pixie_pipe.pipeline.parameters import Parameter, ParameterError
 from pixie_pipe.pipeline.task import Task
 from pixie_pipe.tasks._sorting import StreamWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pixie_pipe.events import Events
+    from pixie_pipe.kernels.time_offsets import TimeOffsets
 
 _MB = 1_000_000
 _PS_PER_US = 1_000_000
@@ -28,16 +30,27 @@ _FOREVER_PS = 1 << 80
 _FLUSH_SECONDS = 0.3
 
 
+class LateDataError(PixiePipeError, RuntimeError):
+    """Events came too late for the order in time, and that is an error."""
+
+
 class SortEvents(Task):
     """Merges the events of all modules by their time.
 
     In a replay it waits for each module until its stream ends. In live data, a module
     that has sent nothing for `max_wait_s` is not waited for; what it sends later than
-    others were passed on is late: marked in the column ``late``, or dropped.
+    others were passed on is late: marked in the column ``late``, dropped, or an error,
+    which ends the run.
+
+    Offsets are added to the times first, those of the module and of the channel, and
+    of the file and of the parameter. The window grows by what they can add to the
+    disorder. The statistics have them in ps, as ``offsets_ps``.
     """
 
     reads = (
-        port(Kind.EVENTS, ("crate", "slot", "time_ps")),
+        port(
+            Kind.EVENTS, ("crate", "slot", "time_ps"), optional_columns=("channel",)
+        ),
         port(Kind.MARKS, optional=True),
     )
     writes = (port(Kind.EVENTS, optional_columns=("late",)), port(Kind.MARKS))
@@ -67,7 +80,15 @@ class SortEvents(Task):
             min=0.001,
         ),
         "late": Parameter(
-            "flag", "what to do with late events", choices=("flag", "drop")
+            "flag", "what to do with late events", choices=("flag", "drop", "error")
+        ),
+        "offsets_ns": Parameter(
+            {}, "what is added to the times, by crate/slot and by crate/slot/channel",
+            unit="ns",
+        ),
+        "offsets_file": Parameter(
+            None, "YAML or JSON file with more of them, under the key offsets_ns",
+            type=str,
         ),
         "rows": Parameter(32_768, "events of a batch, at least", min=1),
         "batch_mb": Parameter(
@@ -76,18 +97,42 @@ class SortEvents(Task):
         ),
     }  # fmt: skip
 
+    def do_configure(self, config: Mapping[str, Any]) -> None:
+        """Look whether the offsets can be read."""
+        if config.keys() & {"offsets_ns", "offsets_file"}:
+            self._read_offsets()
+
+    def _read_offsets(self) -> TimeOffsets:
+        from pixie_pipe.config.time_offsets import load_offsets
+        from pixie_pipe.kernels.time_offsets import TimeOffsetError, TimeOffsets
+
+        try:
+            offsets = TimeOffsets.from_ns(self.config.offsets_ns)
+        except TimeOffsetError as error:
+            raise ParameterError(f"{self.name}.offsets_ns: {error}") from error
+        path = self.config.offsets_file
+        if path is None:
+            return offsets
+        try:
+            return TimeOffsets.from_ns(load_offsets(path)) + offsets
+        except TimeOffsetError as error:
+            raise ParameterError(f"{path}: {error}") from error
+
     def do_start(self) -> None:
         """Begin with an empty sorter."""
         from pixie_pipe.kernels.time_sorter import TimeSorter
 
         config = self.config
+        self._offsets = self._read_offsets()
+        if self._offsets:
+            self.statistics["offsets_ps"] = self._offsets.to_dict()
         self._sorter = TimeSorter(
-            round(config.window_us * _PS_PER_US),
+            round(config.window_us * _PS_PER_US) + self._offsets.disorder_ps,
             max_wait_ps=(
                 round(config.max_wait_s * _PS_PER_S) if self.is_live else _FOREVER_PS
             ),
             max_bytes=int(config.max_mb * _MB),
-            drop_late=config.late == "drop",
+            late=config.late,
             min_rows=config.rows,
         )
         self._watch = StreamWatch(self._sorter)
@@ -103,7 +148,7 @@ class SortEvents(Task):
             self._take_mark(datum)
             return
         key = (self.origin.source, self.origin.stream) if self.origin else ("", 0)
-        events = self._sorter.add(datum, stream=self._watch.number(key))
+        events = self._add(datum, self._watch.number(key))
         if self._watch.wants_modules(key):
             from pixie_pipe.storage.probing import modules_of
 
@@ -113,6 +158,26 @@ class SortEvents(Task):
             # Few events, but large ones.
             events = self._sorter.flush()
         self._send(events)
+
+    def _add(self, events: Events, stream: int) -> Events | None:
+        from pixie_pipe.kernels.time_sorter import LateEventsError
+
+        try:
+            return self._sorter.add(self._offsets.shift(events), stream=stream)
+        except LateEventsError as error:
+            raise LateDataError(f"{error}; {self._advice()}") from error
+
+    def _advice(self) -> str:
+        """Say what can be done about late events."""
+        ways = [f"make window_us larger (now {self.config.window_us:g} us)"]
+        if self.is_live:
+            ways.append(
+                f"wait longer for idle modules (max_wait_s, now "
+                f"{self.config.max_wait_s:g} s)"
+            )
+        if self._sorter.forced:
+            ways.append(f"allow more memory (max_mb, now {self.config.max_mb:g} MB)")
+        return f"{', or '.join(ways)}; `late` says what becomes of late events"
 
     def _take_mark(self, mark: StreamMark) -> None:
         if mark.ended:
@@ -155,6 +220,14 @@ class SortEvents(Task):
                 f"wait for a module, the oldest are passed on: events that it still "
                 f"sends may be late"
             )
+        if sorter.latest_late:
+            (crate, slot), late_ps = sorter.latest_late
+            if not self.statistics.get("late") and self.config.late != "error":
+                self.print(
+                    f"{self.name}: the first late events: one of module {crate}/{slot} "
+                    f"came {late_ps / _PS_PER_US:.6g} us too late; {self._advice()}"
+                )
+            self.statistics["most_late_us"] = late_ps / _PS_PER_US
         self.ledger["events_dropped"] = sorter.dropped_count
         self.statistics |= {
             "late": sorter.late_count,

@@ -18,7 +18,7 @@ from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.events import Block, Events, EventsError
 from pixie_pipe.kernels import _held, _merging, time_sorter
 from pixie_pipe.kernels._held import HeldBatch
-from pixie_pipe.kernels.time_sorter import TimeSorter, TimeSorterError
+from pixie_pipe.kernels.time_sorter import LateEventsError, TimeSorter, TimeSorterError
 from pixie_pipe.listmode.layout import Layout
 from pixie_pipe.testing.generators import random_events
 
@@ -263,7 +263,7 @@ def test_any_calls_do_what_the_model_does(
         max_wait_ps=max_wait,
         # A little more than the rows, less than one more, though flags may be held.
         max_bytes=max_rows * (ROW_BYTES + 1) if drop else MUCH,
-        drop_late=drop,
+        late="drop" if drop else "flag",
         min_rows=min_rows,
     )
     rows = max_rows * (ROW_BYTES + 1) // ROW_BYTES if drop else MUCH
@@ -376,12 +376,38 @@ def test_passing_on_late_events_makes_none_of_the_next_less_late():
 
 
 def test_late_events_can_be_dropped():
-    merger = sorter(0, drop_late=True)
+    merger = sorter(0, late="drop")
     merger.add(batch_of([10, 20, 30]), stream=0)
     assert merger.add(batch_of([1, 2]), stream=0) is None
     assert times_of(merger.add(batch_of([15, 40]), stream=0)) == [30]
     assert merger.late_count == merger.dropped_count == 3
     assert merger.held_events == 1
+
+
+def test_late_events_can_be_an_error():
+    merger = sorter(0, late="error")
+    assert merger.latest_late is None
+    merger.add(batch_of([10_000_000, 20_000_000, 30_000_000]), stream=0)
+    late = batch_of([19_000_000, 40_000_000, 7_750_000], [(0, 2), (0, 2), (1, 5)])
+    words = r"2 events .* of module 1/5, is 12\.25 us earlier"
+    with pytest.raises(LateEventsError, match=words) as raised:
+        merger.add(late, stream=0)
+    error = raised.value
+    assert (error.module, error.late_ps, error.count) == ((1, 5), 12_250_000, 2)
+    assert merger.latest_late == ((1, 5), 12_250_000)
+    assert merger.late_count == 2
+    assert merger.dropped_count == 0
+    # The batch was not taken; the others can still be had.
+    assert times_of(merger.finish()) == [30_000_000]
+
+
+def test_the_latest_of_all_late_events_is_known():
+    merger = sorter(0)
+    merger.add(batch_of([10, 20, 30]), stream=0)
+    merger.add(batch_of([5], (0, 3)), stream=0)
+    merger.add(batch_of([12, 15]), stream=0)
+    assert merger.latest_late == ((0, 3), 15)
+    assert merger.late_count == 3
 
 
 def test_the_oldest_are_passed_on_when_too_much_is_held():
@@ -525,6 +551,7 @@ def merger_columns(events: Events) -> tuple[str, ...]:
         ({"max_wait_ps": -1}, "max_wait_ps is -1"),
         ({"max_bytes": 0}, "max_bytes is 0, expected a whole number from 1 on"),
         ({"min_rows": 0}, "min_rows is 0"),
+        ({"late": "lost"}, "late is 'lost', expected one of flag, drop, error"),
     ],
 )
 def test_parameters_out_of_range(arguments, words):

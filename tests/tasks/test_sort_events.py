@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.events import Events
 from pixie_pipe.pipeline.data import Origin, Stream, StreamMark
+from pixie_pipe.pipeline.parameters import ParameterError
 from pixie_pipe.tasks._sorting import StreamWatch
-from pixie_pipe.tasks.sort_events import SortEvents, pieces
+from pixie_pipe.tasks.sort_events import LateDataError, SortEvents, pieces
 from tests.storage.runs import LAYOUT, MIXED, some_events
 
 US = 10**6
@@ -117,6 +121,94 @@ def test_late_events_are_flagged_or_dropped_and_counted(drive, late):
     else:
         assert len(events) == 90
         assert sort.task.ledger == {"events_dropped": 10}
+
+
+def test_late_events_that_are_an_error_end_the_run_and_say_what_to_do(drive):
+    sort = drive(SortEvents, late="error", window_us=1, rows=1).start()
+    whole = module_events(2, 100)
+    sort.work(whole[10:], origin=origin(0))
+    words = r"10 events .* of module 0/2, is .* us earlier .* window_us larger \(now 1 us"
+    with pytest.raises(LateDataError, match=words):
+        sort.work(whole[:10], origin=origin(0))
+    # What came before is sent, as the run ends.
+    sort.stop()
+    assert events_of(sort.sent).equals(whole[10:])
+
+
+def test_the_first_late_events_are_told_with_what_to_do(drive):
+    sort = drive(SortEvents, live=True, window_us=1, rows=1).start()
+    whole = module_events(2, 100)
+    sort.work(whole[50:], whole[:10], whole[10:20], origin=origin(0))
+    (text,) = sort.prints
+    assert "of module 0/2 came" in text
+    assert "max_wait_s, now 10 s" in text
+    span_us = (sort.sent[0].time_ps[-1] - whole.time_ps[0]) / US
+    assert sort.task.statistics["most_late_us"] == span_us
+
+
+@given(
+    offsets=st.dictionaries(
+        st.sampled_from(["0/2", "0/3", "0/2/1", "0/3/0", "0/2/9", "1/2"]),
+        st.integers(-200_000, 200_000).map(lambda ps: ps / 1000),
+    ),
+    cuts=st.lists(st.integers(0, 120), max_size=5).map(sorted),
+)
+def test_offsets_are_added_before_sorting_and_nothing_is_late(drive, offsets, cuts):
+    """The window needs not be as wide as the offsets make the disorder."""
+    streams = [
+        some_events(120, slot, modules=[(0, slot)], channels=2).sort()
+        for slot in (2, 3)
+    ]
+    sort = drive(SortEvents, offsets_ns=offsets, window_us=0, rows=1).start()
+    sort.work(*(StreamMark(stream(n, ((0, n + 2),))) for n in range(2)))
+    for first, behind in pairwise([0, *cuts, 120]):
+        for number, events in enumerate(streams):
+            sort.work(events[first:behind], origin=origin(number))
+    sort.stop()
+    whole = Events.concatenate(streams)
+    places = zip(whole.slot.tolist(), whole.channel.tolist(), strict=True)
+    shifts = [
+        round(1000 * (offsets.get(f"0/{slot}", 0) + offsets.get(f"0/{slot}/{c}", 0)))
+        for slot, c in places
+    ]
+    expected = whole.with_columns(time_ps=whole.time_ps + np.array(shifts, np.int64))
+    assert events_of(sort.sent).equals(expected.sort())
+    assert sort.task.statistics["late"] == 0
+    told = sort.task.statistics.get("offsets_ps", {})
+    assert any(offsets.values()) == bool(told)
+
+
+def test_offsets_of_a_file_and_of_the_parameter_add_up(drive, tmp_path):
+    path = tmp_path / "offsets.yaml"
+    path.write_text("made_by: a calibration\noffsets_ns:\n  0/2: 1.5\n  0/2/0: 10\n")
+    sort = drive(SortEvents, offsets_ns={"0/2": -0.25}, offsets_file=str(path)).start()
+    assert sort.task.statistics["offsets_ps"] == {"0/2": 1250, "0/2/0": 10_000}
+    events = some_events(10, modules=[(0, 2)], channels=1).sort()
+    sort.work(events)
+    sort.stop()
+    times = events_of(sort.sent).time_ps
+    assert times.tolist() == [time + 11_250 for time in events.time_ps.tolist()]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("offsets_ns:\n  0/2/1/7: 1\n", "offsets.yaml: a time offset is for '0/2/1/7'"),
+        ("offsets_ns:\n  0/2: soon\n", r"offsets.yaml:2: offsets_ns.0/2: is 'soon'"),
+        ("offsets_ns: 3\n", r"offsets.yaml:1: offsets_ns: expected a mapping"),
+        ("0/2: 3\n", r"offsets.yaml:1: expected a mapping 'offsets_ns'"),
+    ],
+)
+def test_files_of_offsets_that_cannot_be_read(drive, tmp_path, text, words):
+    path = tmp_path / "offsets.yaml"
+    path.write_text(text)
+    with pytest.raises(PixiePipeError, match=words):
+        drive(SortEvents, offsets_file=str(path))
+
+
+def test_offsets_are_checked_when_they_are_given(drive):
+    with pytest.raises(ParameterError, match="offsets_ns: the time offset of 0/2"):
+        drive(SortEvents, offsets_ns={"0/2": "much"})
 
 
 def test_memory_is_bounded_and_it_is_said_once(drive):
