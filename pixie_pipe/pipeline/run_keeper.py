@@ -114,7 +114,7 @@ class RunKeeper:
                 thread.close()
         self._watch = self._refresh = None
 
-    def _note_statistics(self, run: Run, pipeline: Pipeline) -> None:
+    def _note_statistics(self, run: Run, pipeline: PipelineNews) -> None:
         """Write down what is known by now; nobody may be there to do it at the end."""
         tables = _tables(pipeline.statistics())
         with self._lock:

@@ -54,6 +54,7 @@ def warm_up() -> None:
         for each in (batch, arrived, arrived[1:]):
             _sort(each)
     _merge(events)
+    arrived = _read_only(events)
     for each in (events, arrived):
         _build_coincidences(each)
     _fill(arrived)
