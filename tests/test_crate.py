@@ -87,6 +87,18 @@ def test_a_file_of_other_modules_is_refused(crate, tmp_path):
     assert not crate.compare(before)
 
 
+def test_offsets_go_to_where_baselines_are_wanted(crate):
+    crate.set(BASELINE_PERCENT=25, modules=0)
+    before = crate.get("VOFFSET", modules=0, channels=0)
+    offsets = crate.adjust_offsets(0)
+    assert len(offsets.targets) == 16
+    assert offsets.before_percent[:2] == pytest.approx([10, 10], abs=0.5)
+    assert offsets.after_percent == pytest.approx([25] * 16, abs=0.5)
+    assert offsets.before_v[0] == before["c0-s02 ch 00"]
+    assert crate.get("VOFFSET", modules=0, channels=0) != before
+    assert offsets.away() == []
+
+
 def test_settings_are_copied_between_channels(crate):
     crate.set(TAU=12.5, CFDScale=3, modules=0, channels=0)
     crate.copy(0, 0, modules=0, channels=[1, 2])

@@ -274,6 +274,30 @@ def check_outputs(
             require()
 
 
+def refuse_without_picture(
+    options: Mapping[str, bool], outputs: Sequence[Path]
+) -> None:
+    """Refuse options that say how something is drawn, where nothing is.
+
+    Parameters
+    ----------
+    options
+        Names of such options, and whether they are given.
+    outputs
+        Files to write.
+
+    Raises
+    ------
+    UsageError
+        If one is given, and none of the files is a plot.
+    """
+    given = [name for name, is_given in options.items() if is_given]
+    if given and not any(map(is_picture, outputs)):
+        raise UsageError(
+            f"{given[0]} says what is drawn: name a picture with -o, such as -o t.png"
+        )
+
+
 def check_settings_file(path: Path | None, *, force: bool) -> None:
     """Refuse a settings file that cannot be written, before anything is changed.
 

@@ -16,6 +16,7 @@ from pixie_pipe.cli.digitizers import (
     check_outputs,
     choices_as_usage,
     is_picture,
+    refuse_without_picture,
 )
 
 if TYPE_CHECKING:
@@ -77,6 +78,14 @@ def mca(
     from pixie_pipe.scanning.values import chosen_bins
 
     check_outputs(outputs, _DATA, force=force)
+    refuse_without_picture(
+        {
+            "--rebin": rebin != 1,
+            "--scale": scale != "log",
+            "--overlaid": overlaid is not None,
+        },
+        outputs,
+    )
     with choices_as_usage():
         chosen = None if bins is None else parse_bins(bins)
         with (driver or DriverOptions()).opened() as digitizer:
@@ -94,7 +103,7 @@ def mca(
 
         write_json(_to_dict(spectra, found))
     else:
-        _print(spectra, found)
+        _print(spectra, found, with_peaks=peaks > 0)
     # The numbers first: a plot of too many channels is refused.
     for path in sorted(outputs, key=is_picture):
         if is_picture(path):
@@ -131,12 +140,11 @@ def _to_dict(spectra: Spectra, found: list[list[Peak]]) -> dict[str, Any]:
     return {"format": 1, "seconds": spectra.seconds, "channels": channels}
 
 
-def _print(spectra: Spectra, found: list[list[Peak]]) -> None:
+def _print(spectra: Spectra, found: list[list[Peak]], *, with_peaks: bool) -> None:
     from pixie_pipe._units import format_count, format_rate_hz
 
-    table = channel_table(
-        "Counts", "Output rate", "Peak at bin", "FWHM", "%", "In the peak"
-    )
+    of_peaks = ("Peak at bin", "FWHM", "%", "In the peak") if with_peaks else ()
+    table = channel_table("Counts", "Output rate", *of_peaks)
     for row, target in enumerate(spectra.targets):
         rate = spectra.modules[target.module].output_hz[target.channel]
         head = [
@@ -146,7 +154,7 @@ def _print(spectra: Spectra, found: list[list[Peak]]) -> None:
         ]
         peaks: list[Peak | None] = [*sorted(found[row], key=lambda one: one.position)]
         for peak in peaks or [None]:
-            table.add_row(*head, *_peak_cells(peak))
+            table.add_row(*head, *(_peak_cells(peak) if with_peaks else ()))
             head = ["", "", ""]
     output.results().print(table)
 

@@ -20,6 +20,7 @@ from pixie_pipe.cli.digitizers import (
     choices_as_usage,
     number_text,
 )
+from pixie_pipe.cli.usage import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -68,6 +69,8 @@ def rates(
     """
     from pixie_pipe.scanning import RateHistory, watch_rates
 
+    if once and seconds is not None:
+        raise UsageError("--once and --seconds both say when to end: give one")
     check_outputs([] if plot is None else [plot], {}, force=force)
     history = RateHistory()
     try:

@@ -16,6 +16,7 @@ from pixie_pipe.cli.digitizers import (
     check_outputs,
     choices_as_usage,
     is_picture,
+    refuse_without_picture,
 )
 from pixie_pipe.cli.usage import UsageError
 
@@ -170,10 +171,7 @@ def _refuse_idle(
     idle = [name for name, is_given in details.items() if is_given]
     if idle and given != ["--persistence"]:
         raise UsageError(f"{' and '.join(idle)}: only with --persistence")
-    if given and not any(map(is_picture, outputs)):
-        raise UsageError(
-            f"{given[0]} says what is drawn: name a picture with -o, such as -o t.png"
-        )
+    refuse_without_picture(kinds, outputs)
 
 
 def _tell_missing(traces: Traces, timeout: float) -> None:

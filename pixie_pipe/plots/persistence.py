@@ -50,6 +50,9 @@ _HEIGHT: Final = 2.4
 """Of axes, in inches: those of traces are too low for a density."""
 
 
+_SHARE: Final = "Part of the traces (%)"
+
+
 @dataclass(frozen=True, slots=True)
 class _Density:
     """How many traces pass the cells of a grid of time and ADC units.
@@ -78,6 +81,7 @@ def plot_persistence(
     *,
     labels: Sequence[str] | None = None,
     at: Sequence[ArrayLike] | None = None,
+    origin: str = "pulse",
     span_us: tuple[float, float] | None = None,
     title: str = "",
 ) -> Figure:
@@ -95,6 +99,8 @@ def plot_persistence(
     at
         For each channel the sample of each trace that is drawn at the time 0; traces
         for which it is nan are left out. Without it, all begin at 0.
+    origin
+        What happens then, for the label of the axis.
     span_us
         First and last time to draw, in µs (in samples, where their time is not known).
     title
@@ -113,43 +119,44 @@ def plot_persistence(
     steps = checked_steps(sample_us, len(channels))
     if not channels or not any(trace.size for channel in channels for trace in channel):
         raise PlotError("there are no samples to draw")
-    starts = _checked_starts(at, channels)
     densities, headings = [], []
-    for channel, start, step, name in zip(channels, starts, steps, names, strict=True):
+    for channel, start, step, name in zip(
+        channels, _checked_starts(at, channels), steps, names, strict=True
+    ):
         kept = [
             (trace, int(-begin))
             for trace, begin in zip(channel, np.round(start), strict=True)
             if trace.size and np.isfinite(begin)
         ]
         densities.append(_density(kept, _span(span_us, step)))
-        part = "" if len(kept) == len(channel) else f"{len(kept)} of "
-        plural = "" if len(channel) == 1 else "s"
-        headings.append(f"{name}: {part}{len(channel)} trace{plural}")
+        headings.append(_heading(name, len(kept), len(channel)))
     times = {
-        (density.first * step, density.end * step) if density else None
+        (density.first, density.end, f"{step:g}") if density else None
         for density, step in zip(densities, steps, strict=True)
     }
     panels = new_panels(headings, height=_HEIGHT, sharex=len(times) == 1)
-    most = max(map(len, channels))
-    norm = optional_import("matplotlib.colors", "plot").LogNorm(
-        100 / max(most, 10), 100
-    )
+    least = 100 / max(10, *map(len, channels))
+    norm = optional_import("matplotlib.colors", "plot").LogNorm(least, 100)
     image = None
     for axes, density, step in zip(panels.axes, densities, steps, strict=True):
+        tidy(axes)
         if density is None:
             axes.set(xticks=[], yticks=[])
         else:
             image = _draw(axes, density, step, norm)
-        tidy(axes)
-    origin = "" if at is None else " from the pulse"
-    panels.label([time_label(step, origin) for step in steps], "ADC units")
+    since = "" if at is None else f" from the {origin}"
+    panels.label([time_label(step, since) for step in steps], "ADC units")
     if image is not None:
-        bar = panels.figure.colorbar(
-            image, ax=panels.axes, label="Part of the traces (%)"
-        )
+        bar = panels.figure.colorbar(image, ax=panels.axes, label=_SHARE)
         bar.formatter = "{x:g}"
     add_title(panels.figure, title)
     return panels.figure
+
+
+def _heading(name: str, kept: int, count: int) -> str:
+    part = "" if kept == count else f"{kept} of "
+    plural = "" if count == 1 else "s"
+    return f"{name}: {part}{count} trace{plural}"
 
 
 def plot_event_persistence(
@@ -197,7 +204,13 @@ def plot_event_persistence(
             traces.append([events.trace(row) for row in rows.tolist()])
     zeros = None if at is None else [[at] * len(channel) for channel in traces]
     return plot_persistence(
-        traces, sample_us, labels=names, at=zeros, span_us=span_us, title=title
+        traces,
+        sample_us,
+        labels=names,
+        at=zeros,
+        origin="trigger",
+        span_us=span_us,
+        title=title,
     )
 
 

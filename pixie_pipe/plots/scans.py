@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,10 @@ from pixie_pipe.plots.figures import (
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+_SIDE: Final = 0.4
+"""Part of the room of a word that points of all curves take."""
 
 
 def plot_scan_curves(
@@ -77,8 +81,10 @@ def plot_scan_curves(
     for number, style in enumerate(styles(len(values))):
         # Values may come in any order; a line goes from each to the next larger one.
         order = np.argsort(places[number], kind="stable")
+        # Over words, bars stand side by side.
+        aside = _SIDE * (number / len(values) - 0.5 + 0.5 / len(values))
         axes.errorbar(
-            places[number][order],
+            places[number][order] + (aside if words else 0),
             values[number][order],
             yerr=None if spread is None else spread[number][order],
             label=names[number],

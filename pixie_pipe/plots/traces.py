@@ -45,7 +45,7 @@ class FilterCurves:
     cfd
         Answer of the CFD, shape (samples,).
     energy
-        Answer of the energy filter in ADC units, shape (samples,).
+        Answer of the energy filter in units of the energy, shape (samples,).
     trigger_us
         When the trigger came, in us from the first sample.
     energy_us
@@ -68,7 +68,7 @@ class FilterCurves:
 _TITLES: Final = {
     "fast": "Fast filter\n(ADC units)",
     "cfd": "CFD\n(arb. units)",
-    "energy": "Energy filter\n(ADC units)",
+    "energy": "Energy filter\n(energy units)",
 }
 
 

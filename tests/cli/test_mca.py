@@ -47,9 +47,18 @@ def test_a_range(run, crate):
     assert out.splitlines()[1].split()[-1] == "none"
 
 
+def test_without_peaks_none_are_told(run, crate):
+    code, out, err = run("mca", "10", *crate, "-m", "0", "--peaks", "0")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].split() == ["Channel", "Counts", "Output", "rate"]
+    assert "none" not in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
+        (["1", "--rebin", "4"], "--rebin says what is drawn: name a picture"),
+        (["1", "--scale", "linear", "-o", "s.csv"], "--scale says what is drawn"),
         (["0"], "0.0"),
         (["1", "--range", "5"], "no range of bins"),
         (["1", "--range", "0:9999"], "within the 4096 bins"),

@@ -90,6 +90,12 @@ def test_the_live_table_ends_with_ctrl_c_and_draws(command, crate, tmp_path):
 
 
 def test_wrong_arguments(run, crate):
-    for arguments in (["--every", "0"], ["--run", "both"], ["-n", "4"]):
-        code, out, _ = run("rates", *crate, *arguments)
+    for arguments, text in (
+        (["--every", "0"], "--every"),
+        (["--run", "both"], "--run"),
+        (["-n", "4"], "no channel 4 in module c0-s02"),
+        (["--once", "--seconds", "3"], "both say when to end: give one"),
+    ):
+        code, out, err = run("rates", *crate, *arguments)
         assert (code, out) == (2, "")
+        assert text in " ".join(err.split())

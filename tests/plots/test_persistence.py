@@ -171,6 +171,7 @@ def test_the_traces_of_events_of_each_channel(tmp_path):
         "c0-s02 ch 03: 2 traces",
         "c0-s02 ch 07: 1 trace",
     ]
+    assert second.get_xlabel() == "Time from the trigger (µs)"
     assert first.images[0].get_extent()[0] == pytest.approx(-0.2)
     # Where one of two has ended, the other is all there is.
     np.testing.assert_allclose(first.images[0].get_array().compressed(), 100)

@@ -152,7 +152,7 @@ def test_filters_stand_below_their_trace(trace):
     assert list(thresholds[0].get_ydata()) == [50, 50]
     assert "threshold 50" in {text.get_text() for text in fast_axes.texts}
     assert labels(fast_axes) == ("", "Fast filter\n(ADC units)")
-    assert labels(energy_axes) == ("Time (µs)", "Energy filter\n(ADC units)")
+    assert labels(energy_axes) == ("Time (µs)", "Energy filter\n(energy units)")
 
 
 def test_only_curves_that_are_there_get_axes(trace):
