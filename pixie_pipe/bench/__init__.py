@@ -24,6 +24,7 @@ BENCHMARKS: Final = {
     "decode": "decode",
     "read": "reading",
     "sort": "sort",
+    "build": "build",
     "write": "write",
     "convert": "converting",
     "stream": "stream",

@@ -54,7 +54,7 @@ def warm_up() -> None:
             _sort(each)
     _merge(events)
     ChannelHistograms(1).fill(arrived)
-    for each in (events, arrived):
+    for each in (events, _read_only(events)):
         _build_coincidences(each)
     _order()
     compress(

@@ -37,6 +37,15 @@ def with_late(events: Events) -> Events:
     return events.with_columns(late=np.arange(len(events)) % 3 == 1)
 
 
+def with_coincidences(events: Events) -> Events:
+    """Let every two of three events be in coincidence."""
+    places = np.arange(len(events))
+    return events.with_columns(
+        coincidence=np.where(places % 3 == 2, 0, places // 3 + 1),
+        coincidence_reference=places % 3 == 0,
+    )
+
+
 def raw_bytes(events: Events, layout: Layout = LAYOUT) -> bytes:
     return encode(events, layout).tobytes()
 

@@ -37,7 +37,11 @@ FORMATS = [
 ]
 
 ALL = decode(late_blocks(), LAYOUT).events
-ALL = ALL.with_columns(late=np.arange(len(ALL)) % 120 == 100)
+ALL = ALL.with_columns(
+    late=np.arange(len(ALL)) % 120 == 100,
+    coincidence=np.arange(len(ALL)) // 60 % 3 * np.arange(len(ALL)),
+    coincidence_reference=np.arange(len(ALL)) % 180 == 90,
+)
 
 
 def batches(events: Events, edges: list[int]) -> list[Events]:
@@ -53,6 +57,7 @@ def batches(events: Events, edges: list[int]) -> list[Events]:
                 (Block.QDC, "qdc_valid"),
                 (Block.EXTERNAL_TIME, "external_timestamp_valid"),
                 (Block.ORDER, "late"),
+                (Block.COINCIDENCE, "coincidence"),
                 (Block.TRACE, "trace_length"),
             )
             if not words[name].any()
