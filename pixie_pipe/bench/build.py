@@ -56,8 +56,8 @@ def measure(settings: Settings) -> Section:
         "Building coincidences",
         f"Sorted header-only events of {_MODULES * _CHANNELS} channels, 10^6 in a "
         f"second, in batches of {_BATCH}; the window is {_WINDOW_NS:g} ns. Kernel: "
-        "which events belong together, from their times and channels. Batches: events "
-        "through a `CoincidenceBuilder`, with numbers for all. memcpy copies the times, "
+        "which events belong together, by their times and channels. Batches: events "
+        "through a `CoincidenceBuilder`, which numbers all. memcpy copies the times, "
         "or all columns. numpy: the kernel of the mode gap with diff and flatnonzero.",
         (Table("coincidences", rows),),
     )

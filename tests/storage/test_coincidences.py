@@ -90,7 +90,7 @@ def test_only_what_is_asked_for_is_read(tmp_path):
     assert found.events(0).energy.tolist() == events.energy[15:25].tolist()
     assert len(file[5:]) == 0
     with pytest.raises(TypeError, match=r"slices such as file\[0:1000\]"):
-        file[1]
+        file[1]  # type: ignore[index]
     with pytest.raises(Hdf5Error, match="step of 2"):
         file[::2]
 
