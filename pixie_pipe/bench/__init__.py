@@ -24,6 +24,7 @@ BENCHMARKS: Final = {
     "decode": "decode",
     "read": "reading",
     "sort": "sort",
+    "build": "build",
     "histogram": "histogram",
     "write": "write",
     "convert": "converting",

@@ -79,6 +79,11 @@ ARRANGEMENTS: Final = (
         (*TO_SORTED, "FillHistograms", "WriteEvents"),
         in_one_process(TO_SORTED),
     ),
+    Arrangement(
+        "two, coincidences and a tap",
+        (*TO_SORTED, "BuildCoincidences", "FillHistograms", "WriteEvents"),
+        in_one_process((*TO_SORTED, "BuildCoincidences")),
+    ),
 )
 
 
@@ -87,7 +92,8 @@ def measure(settings: Settings) -> Section:
     return Section(
         "Replaying to HDF5",
         f"{', '.join(TO_HDF5)}: each a process; or two, of which one is all up to the "
-        "sorted events; or those with FillHistograms as a tap, in a third process. The "
+        "sorted events; or those with FillHistograms as a tap, in a third process, and "
+        "with BuildCoincidences in that of the sorter. The "
         "raw file is in the page cache, the clock runs from `start` until the file and "
         "the record of the run are on the disk. The bare loop does the same with the "
         "same kernels and writer in one process with two threads, in the same round. "

@@ -29,8 +29,8 @@ def bench(
 ) -> None:
     """Measure how fast everything is on this machine, and what limits it.
 
-    The benchmarks are cores, decode, read, sort, write, convert, stream, replay, hop,
-    latency, startup, memory, scale and live. All of them take some minutes.
+    The benchmarks are cores, decode, read, sort, build, write, convert, stream, replay,
+    hop, latency, startup, memory, scale and live. All of them take some minutes.
 
     Example: pixie-pipe bench decode replay --rounds 3
 

@@ -135,10 +135,8 @@ class BuildCoincidences(Task):
         for name in ("trigger", "required", "veto", "reference"):
             values[name] = values[name] or ()
         for name, delay in (values["delays_ns"] or {}).items():
-            if (
-                not isinstance(delay, int | float)
-                or not abs(delay) <= _LONGEST_DELAY_NS
-            ):
+            is_number = isinstance(delay, int | float) and not isinstance(delay, bool)
+            if not is_number or not abs(delay) <= _LONGEST_DELAY_NS:
                 raise ParameterError(
                     f"{self.name}.delays_ns has {delay!r} for {name}, expected a "
                     f"number from {-_LONGEST_DELAY_NS:g} to {_LONGEST_DELAY_NS:g} ns"

@@ -19,6 +19,12 @@ QUANTITIES = {
     "decode": {"M events/s", "GB/s", "ratio to memcpy"},
     "read": {"M events/s"},
     "sort": {"M events/s", "ratio to memcpy", "times numpy"},
+    "build": {
+        "kernel, M events/s",
+        "ratio to memcpy of times",
+        "batches, M events/s",
+        "ratio to memcpy of all",
+    },
     "histogram": {"M events/s", "ratio to memcpy", "times np.bincount"},
     "write": {"M events/s", "GB/s", "ratio to memcpy", "ratio to the filter"},
     "convert": {"M events/s", "peak, MB", "output, bytes/event"},

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pixie_pipe.cli import main
+from pixie_pipe.coincidences import Coincidences, build_coincidences
 from pixie_pipe.pipeline import Pipeline
 from pixie_pipe.pipeline.plan_file import load_plan
 from pixie_pipe.storage import RunDirectory, read_hdf5
@@ -65,12 +66,18 @@ def test_simulated_data(tmp_path):
     assert (events.time_ps[1:] >= events.time_ps[:-1]).all()
 
 
-def test_recorded_data(tmp_path):
+@pytest.mark.parametrize("name", ["replay", "coincidences"])
+def test_recorded_data(tmp_path, name):
     sample = tmp_path / "sample.bin"
     assert main(["sample", str(sample), "--events", str(EVENTS)]) == 0
     plan = load_plan(
-        CONFIGS / "replay.yaml", [f"tasks.LoadFiles.files=[{sample}]", "run.title=x"]
+        CONFIGS / f"{name}.yaml", [f"tasks.LoadFiles.files=[{sample}]", "run.title=x"]
     )
     kept = run(plan, tmp_path / "runs")
     assert (kept.state, kept.reasons, kept.title) == ("complete", (), "x")
-    assert len(read_hdf5(kept.path / "events.h5")) == EVENTS
+    events = read_hdf5(kept.path / "events.h5")
+    assert len(events) == EVENTS
+    if name == "coincidences":
+        found = build_coincidences(events, window_ns=500)
+        assert Coincidences.from_events(events).rows.tolist() == found.rows.tolist()
+        assert len(found) > 50

@@ -96,7 +96,7 @@ def test_batches_do_not_matter(joined_bytes, events, definition, cuts):
 
 def in_order(times: Any, **columns: Any) -> Events:
     count = len(times)
-    core = {
+    core: dict[str, Any] = {
         "crate": np.zeros(count, np.uint8),
         "slot": np.full(count, 2, np.uint8),
         "channel": np.zeros(count, np.uint8),
@@ -126,7 +126,7 @@ def test_a_coincidence_without_end_does_not_fill_the_memory(how):
     channel[0] = 1
     events = in_order(np.arange(count), channel=channel)
     window = 10 * count
-    before = {"before_ps": window} if "trigger" in how else {}
+    before: dict[str, Any] = {"before_ps": window} if "trigger" in how else {}
     definition = CoincidenceDefinition(
         window_ps=window, max_events=most, **before, **how
     )

@@ -50,6 +50,15 @@ def with_derived(events: Events, first: int = 0, behind: int | None = None) -> E
     return events.with_columns(**columns)
 
 
+def with_coincidences(events: Events) -> Events:
+    """Let every two of three events be in coincidence."""
+    places = np.arange(len(events))
+    return events.with_columns(
+        coincidence=np.where(places % 3 == 2, 0, places // 3 + 1),
+        coincidence_reference=places % 3 == 0,
+    )
+
+
 def raw_bytes(events: Events, layout: Layout = LAYOUT) -> bytes:
     return encode(events, layout).tobytes()
 

@@ -38,7 +38,11 @@ FORMATS = [
 ]
 
 ALL = decode(late_blocks(), LAYOUT).events
-ALL = ALL.with_columns(late=np.arange(len(ALL)) % 120 == 100)
+ALL = ALL.with_columns(
+    late=np.arange(len(ALL)) % 120 == 100,
+    coincidence=np.arange(len(ALL)) // 60 % 3 * np.arange(len(ALL)),
+    coincidence_reference=np.arange(len(ALL)) % 180 == 90,
+)
 ALL = with_derived(ALL, 210, 420)
 
 

@@ -17,7 +17,14 @@ from pixie_pipe.listmode.result import REJECTED, RejectReason
 from pixie_pipe.storage import Hdf5Writer, OutputError, read_hdf5, read_hdf5_metadata
 from pixie_pipe.storage._bitshuffle import chunk_compressor
 from pixie_pipe.storage.hdf5 import CHUNK_ROWS, Hdf5Error
-from tests.storage.runs import MIXED, some_events, with_derived, with_late, written
+from tests.storage.runs import (
+    MIXED,
+    some_events,
+    with_coincidences,
+    with_derived,
+    with_late,
+    written,
+)
 
 COMPRESSIONS = ["bitshuffle-lz4", "gzip", "none"]
 
@@ -31,7 +38,8 @@ def stored(path: Path, *batches: Events, compression: str | None = None) -> Path
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_round_trip_of_all_blocks(tmp_path, compression) -> None:
-    events = with_derived(with_late(some_events(3000, **MIXED)))
+    events = with_coincidences(with_late(some_events(3000, **MIXED)))
+    events = with_derived(events)
     path = stored(tmp_path / "a.h5", events[:1000], events[1000:])
     again = stored(tmp_path / "b.h5", events, compression=compression)
     assert set(events.blocks) == set(Block)

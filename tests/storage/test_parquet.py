@@ -16,7 +16,14 @@ from pixie_pipe.storage import (
     read_parquet_metadata,
 )
 from pixie_pipe.storage.parquet import ParquetError
-from tests.storage.runs import MIXED, some_events, with_derived, with_late, written
+from tests.storage.runs import (
+    MIXED,
+    some_events,
+    with_coincidences,
+    with_derived,
+    with_late,
+    written,
+)
 
 pq = pytest.importorskip("pyarrow.parquet")
 
@@ -30,7 +37,8 @@ def stored(path: Path, *batches: Events, compression: str | None = None) -> Path
 
 @pytest.mark.parametrize("compression", ["zstd", "gzip", "none"])
 def test_round_trip_of_all_blocks(tmp_path, compression) -> None:
-    events = with_derived(with_late(some_events(2000, **MIXED)))
+    events = with_coincidences(with_late(some_events(2000, **MIXED)))
+    events = with_derived(events)
     path = stored(
         tmp_path / "a.parquet", events[:700], events[700:], compression=compression
     )

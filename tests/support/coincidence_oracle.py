@@ -85,7 +85,7 @@ def _in_turn(rows, times, definition, plain):
 
 
 def _around_triggers(rows, times, channels, definition, plain):
-    groups = []
+    groups: list[tuple[list[int], int]] = []
     left = list(rows)
     while True:
         triggers = [
