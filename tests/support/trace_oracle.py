@@ -32,14 +32,14 @@ class Oracle:
     s
         The settings.
     timestamp
-        Timestamp of the event.
+        Timestamp of the trigger, None if it is not known.
     header
         Baseline of the header, None if it has none.
     """
 
     x: Trace
     s: TraceSettings
-    timestamp: int = 0
+    timestamp: int | None = None
     header: float | None = None
 
     def __post_init__(self) -> None:
@@ -116,7 +116,7 @@ class Oracle:
         end = self.samples(s.trace_delay_us) + delay
         tick = {100: 1, 250: 2, 500: 5}[s.frequency_msps]
         grid = 2 ** (s.slow_filter_range or 0)
-        while (self.timestamp + delay // tick) % grid:
+        while self.timestamp is not None and (self.timestamp + delay // tick) % grid:
             end, delay = end + tick, delay + tick
         return end
 
