@@ -24,6 +24,7 @@ BENCHMARKS: Final = {
     "decode": "decode",
     "read": "reading",
     "sort": "sort",
+    "traces": "traces",
     "write": "write",
     "convert": "converting",
     "stream": "stream",

@@ -27,6 +27,7 @@ from pixie_pipe.listmode import (
     encode,
     event_positions,
 )
+from pixie_pipe.traces import TraceSettings, analyse_traces
 
 if TYPE_CHECKING:
     from pixie_pipe.listmode import Cut
@@ -51,6 +52,7 @@ def warm_up() -> None:
             _sort(each)
     _merge(events)
     ChannelHistograms(1).fill(arrived)
+    _analyse(arrived)
     _order()
     compress(
         events.energy, np.zeros(most_compressed_bytes(events.energy.nbytes), np.uint8)
@@ -112,6 +114,26 @@ def _merge(events: Events) -> None:
             for delay in (0, later)
         ]
         moved(parts, find_moves(parts))
+
+
+def _analyse(events: Events) -> None:
+    """Compute values of traces, and energies from sums."""
+    count = len(events)
+    sums = {
+        name: np.zeros(count, np.uint32)
+        for name in ("esum_trailing", "esum_gap", "esum_leading")
+    }
+    settings = TraceSettings(
+        frequency_msps=500, energy_rise_us=0.1, tau_us=1.0, trace_delay_us=0.0
+    )
+    analyse_traces(
+        events.with_columns(
+            esum_valid=np.zeros(count, np.bool_),
+            baseline=np.zeros(count, np.float32),
+            **sums,
+        ),
+        settings,
+    )
 
 
 def _order() -> None:

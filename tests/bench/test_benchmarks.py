@@ -19,6 +19,7 @@ QUANTITIES = {
     "decode": {"M events/s", "GB/s", "ratio to memcpy"},
     "read": {"M events/s"},
     "sort": {"M events/s", "ratio to memcpy", "times numpy"},
+    "traces": {"M traces/s", "GB/s", "ratio to memcpy"},
     "write": {"M events/s", "GB/s", "ratio to memcpy", "ratio to the filter"},
     "convert": {"M events/s", "peak, MB", "output, bytes/event"},
     "stream": {"M events/s", "GB/s", "ratio to a bare loop"},

@@ -30,6 +30,7 @@ assert sum(before.values()) >= 12, before
 from pixie_pipe.events import Events
 from pixie_pipe.listmode import decode, encode
 from pixie_pipe.pipeline.data import Origin, Rejected, Stream, StreamMark, Words
+from pixie_pipe.tasks.analyse_traces import AnalyseTraces
 from pixie_pipe.tasks.convert_to_events import ConvertToEvents
 from pixie_pipe.tasks.fill_histograms import FillHistograms
 from pixie_pipe.tasks.gather_data import GatherData
@@ -47,6 +48,10 @@ for kinds in ({}, MIXED, {"trace_lengths": (500,)}):
     join = Driven(GatherEvents, rows=500).start()
     pick = Driven(PickSingleModule, slot=2).start()
     fill = Driven(FillHistograms).start()
+    analyse = Driven(
+        AnalyseTraces, frequency_msps=500, energy_rise_us=0.1, tau_us=1.0,
+        trace_delay_us=0.0,
+    ).start()
     for number, modules in enumerate([[(0, 2)], [(0, 3), (0, 4)]]):
         stream = Stream("Source", number, f"m{number}", LAYOUT.to_dict())
         events = some_events(2000, modules=modules, **kinds)
@@ -61,6 +66,7 @@ for kinds in ({}, MIXED, {"trace_lengths": (500,)}):
                         for out in sort.work(datum, origin=Origin("Source", number)):
                             pick.work(out)
                             fill.work(out)
+                            analyse.work(out)
                             join.work(out)
     sort.stop()
     join.stop()
