@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,11 @@ from pixie_pipe.traces import (
 from tests.support.made_traces import events_of
 
 ROWS = [[900] * 50 + [1900 - 5 * k for k in range(100)] for _ in range(20)]
-OWN = {"frequency_msps": 500, "charge_long_us": 0.05, "baseline_us": 0.08}
+OWN: dict[str, Any] = {
+    "frequency_msps": 500,
+    "charge_long_us": 0.05,
+    "baseline_us": 0.08,
+}
 
 
 def test_its_parameters_are_the_fields_of_the_settings():

@@ -62,7 +62,8 @@ def pulses(count: int) -> list[list[int]]:
     late = np.maximum(np.arange(200) - RNG.uniform(95, 105, (count, 1)), 0)
     height = RNG.uniform(300, 9000, (count, 1))
     shape = height * (np.exp(-late / 60) - np.exp(-late / 3))
-    return np.rint(800 + shape + RNG.normal(0, 2, shape.shape)).astype(int).tolist()
+    samples = 800 + shape + RNG.normal(0, 2, shape.shape)
+    return [[round(value) for value in row] for row in samples.tolist()]
 
 
 def test_each_channel_has_its_own_settings():
