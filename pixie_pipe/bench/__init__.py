@@ -26,6 +26,7 @@ BENCHMARKS: Final = {
     "sort": "sort",
     "build": "build",
     "histogram": "histogram",
+    "traces": "traces",
     "write": "write",
     "convert": "converting",
     "stream": "stream",

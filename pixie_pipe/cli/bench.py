@@ -29,8 +29,9 @@ def bench(
 ) -> None:
     """Measure how fast everything is on this machine, and what limits it.
 
-    The benchmarks are cores, decode, read, sort, build, write, convert, stream, replay,
-    hop, latency, startup, memory, scale and live. All of them take some minutes.
+    The benchmarks are cores, decode, read, sort, build, histogram, traces, write,
+    convert, stream, replay, hop, latency, startup, memory, scale and live. All of them
+    take some minutes.
 
     Example: pixie-pipe bench decode replay --rounds 3
 
@@ -43,7 +44,8 @@ def bench(
     scale
         Part of the usual number of events: 0.1 is quick, and less exact.
     peers
-        Measure pypixie16 on the same data, too; it must be installed.
+        Measure pypixie16 on the same data, too, and dspeed on traces; they must be
+        installed.
     full
         Measure what takes many minutes, too: 10^9 events, ten minutes of data taking.
     directory

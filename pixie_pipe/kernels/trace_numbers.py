@@ -81,6 +81,8 @@ class Traces(NamedTuple):
     which: NDArray[np.int32]
     """Row of the settings for each trace, or -1."""
     timestamp: NDArray[np.uint64]
+    at_trigger: NDArray[np.bool_]
+    """Whether the timestamp is that of the trigger, not of a CFD."""
     esum_valid: NDArray[np.bool_]
     esum_baseline: NDArray[np.float32]
 

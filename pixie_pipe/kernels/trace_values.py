@@ -220,7 +220,7 @@ def _energy(
     end = trigger + s.energy_delay
     if s.trace_delay >= 0:
         end = s.trace_delay + s.energy_delay
-        if s.energy_grid > 1 and traces.timestamp.size:
+        if s.energy_grid > 1 and traces.at_trigger.size and traces.at_trigger[i]:
             # The filter has a value at every tick that is a multiple of the grid.
             tick = np.int64(traces.timestamp[i]) + (end - s.trace_delay) // s.tick
             end += -tick % s.energy_grid * s.tick

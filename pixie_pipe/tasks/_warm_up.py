@@ -31,6 +31,7 @@ from pixie_pipe.listmode import (
     event_positions,
 )
 from pixie_pipe.spectra import Spectra
+from pixie_pipe.traces import TraceSettings, analyse_traces
 
 if TYPE_CHECKING:
     from pixie_pipe.listmode import Cut
@@ -58,6 +59,7 @@ def warm_up() -> None:
     for each in (events, arrived):
         _build_coincidences(each)
     _fill(arrived)
+    _analyse(arrived)
     _order()
     compress(
         events.energy, np.zeros(most_compressed_bytes(events.energy.nbytes), np.uint8)
@@ -152,6 +154,26 @@ def _fill(events: Events) -> None:
     # What LastingArray uses beside, with memory that can be written to.
     counts, places = np.zeros(1, np.int64), np.zeros(1, np.int64)
     note_counts(counts, places, places.copy())
+
+
+def _analyse(events: Events) -> None:
+    """Compute values of traces, and energies from sums."""
+    count = len(events)
+    sums = {
+        name: np.zeros(count, np.uint32)
+        for name in ("esum_trailing", "esum_gap", "esum_leading")
+    }
+    settings = TraceSettings(
+        frequency_msps=500, energy_rise_us=0.1, tau_us=1.0, trace_delay_us=0.0
+    )
+    analyse_traces(
+        events.with_columns(
+            esum_valid=np.zeros(count, np.bool_),
+            baseline=np.zeros(count, np.float32),
+            **sums,
+        ),
+        settings,
+    )
 
 
 def _order() -> None:

@@ -183,9 +183,18 @@ def traces_of(events: Events, which: NDArray[np.int32]) -> kinds.Traces:
         offsets=read_only(offsets),
         which=which,
         timestamp=column("timestamp"),
+        at_trigger=_at_trigger(events),
         esum_valid=column("esum_valid"),
         esum_baseline=column("baseline"),
     )
+
+
+def _at_trigger(events: Events) -> NDArray[np.bool_]:
+    """Tell which timestamps are those of triggers; empty if nobody can tell."""
+    needed = {"timestamp", "cfd_fraction", "cfd_source", "cfd_forced"}
+    if not needed <= {*events.columns}:
+        return read_only(np.zeros(0, np.bool_))
+    return read_only(~events.cfd_valid)
 
 
 def _measure(

@@ -96,8 +96,9 @@ class TraceSettings:
         From the trigger to the end of the energy filter's windows. None: its rise time
         and half of its flat top.
     slow_filter_range
-        SLOW_FILTER_RANGE: the filter has a value every ``2**slow_filter_range`` ticks,
-        of which the first one behind the delay is taken. None: one in every sample.
+        SLOW_FILTER_RANGE: the filter of the module has a value at every tick that is a
+        multiple of ``2**slow_filter_range``, and the first one behind the delay is
+        taken. Where the timestamp is that of a CFD, or with None: just the delay.
     energy_baseline
         Which baseline the energy has: ``"mean"``, that of `baseline_us`; ``"filter"``,
         the filter's answer to the first samples of the trace, as XIA's function has

@@ -26,6 +26,7 @@ QUANTITIES = {
         "ratio to memcpy of all",
     },
     "histogram": {"M events/s", "ratio to memcpy", "times np.bincount"},
+    "traces": {"M traces/s", "GB/s", "ratio to memcpy"},
     "write": {"M events/s", "GB/s", "ratio to memcpy", "ratio to the filter"},
     "convert": {"M events/s", "peak, MB", "output, bytes/event"},
     "stream": {"M events/s", "GB/s", "ratio to a bare loop"},

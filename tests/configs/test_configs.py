@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pixie_pipe.cli import main
@@ -28,7 +29,8 @@ def run(plan, runs: Path, seconds: float = 120) -> RunDirectory:
 
 def test_all_are_tested():
     names = {path.stem for path in CONFIGS.glob("*.yaml")}
-    assert names == {*LIVE, "replay", "modules", "simulated", "coincidences"}
+    others = {"replay", "modules", "simulated", "coincidences", "traces"}
+    assert names == {*LIVE, *others}
 
 
 @pytest.mark.parametrize("name", LIVE)
@@ -64,6 +66,18 @@ def test_simulated_data(tmp_path):
     assert len(events) == kept.balance["events_decoded"] > 500
     assert set(events.slot.tolist()) == {2, 3}
     assert (events.time_ps[1:] >= events.time_ps[:-1]).all()
+
+
+def test_values_of_traces(tmp_path):
+    plan = load_plan(CONFIGS / "traces.yaml", ["tasks.TakeData.runtime_s=0.2"])
+    kept = run(plan, tmp_path)
+    assert (kept.state, kept.reasons) == ("complete", ())
+    events = read_hdf5(kept.path / "events.h5")
+    assert len(events) == kept.balance["events_decoded"] > 100
+    assert "trace" not in events.blocks
+    assert (events.trace_pulses >= 1).mean() > 0.9
+    assert abs(events.esum_energy - events.energy)[~events.pileup].max() < 0.51
+    assert np.nanmedian(events.trace_psd) > 0
 
 
 @pytest.mark.parametrize("name", ["replay", "coincidences"])

@@ -15,7 +15,7 @@ HEADER_BASELINE = 1234.5
 
 
 @st.composite
-def settings(draw: st.DrawFn, **given: Any) -> TraceSettings:
+def settings(draw: st.DrawFn, /, **given: Any) -> TraceSettings:
     """Draw settings that are whole samples."""
     frequency = draw(st.sampled_from([100, 250, 500]))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,14 +32,14 @@ class Oracle:
     s
         The settings.
     timestamp
-        Timestamp of the event.
+        Timestamp of the trigger, None if it is not known.
     header
         Baseline of the header, None if it has none.
     """
 
     x: Trace
     s: TraceSettings
-    timestamp: int = 0
+    timestamp: int | None = None
     header: float | None = None
 
     def __post_init__(self) -> None:
@@ -116,11 +116,11 @@ class Oracle:
         end = self.samples(s.trace_delay_us) + delay
         tick = {100: 1, 250: 2, 500: 5}[s.frequency_msps]
         grid = 2 ** (s.slow_filter_range or 0)
-        while (self.timestamp + delay // tick) % grid:
+        while self.timestamp is not None and (self.timestamp + delay // tick) % grid:
             end, delay = end + tick, delay + tick
         return end
 
-    def energy(self) -> float:
+    def energy(self) -> Any:
         s = self.s
         assert s.energy_rise_us is not None
         assert s.tau_us is not None
@@ -159,7 +159,7 @@ class Oracle:
             if n < 12:
                 self.status |= TraceStatus.TOO_SHORT
                 return NAN
-            cfd = [self._fixed(min(max(k, 10), n - 2)) for k in range(n)]
+            cfd = [float(self._fixed(min(max(k, 10), n - 2))) for k in range(n)]
         else:
             assert s.trigger_rise_us is not None
             assert s.cfd_delay_us is not None
@@ -212,7 +212,7 @@ class Oracle:
             points = np.polyfit([-1, 0, 1, 2], cfd[k - 1 : k + 3], 3)
             roots = np.roots(points)
             fractions = [
-                root.real
+                float(root.real)
                 for root in roots
                 if abs(root.imag) < 1e-3 and -1e-3 < root.real < 1 + 1e-3
             ]

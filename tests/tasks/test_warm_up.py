@@ -31,6 +31,7 @@ from pixie_pipe.events import Events
 from pixie_pipe.listmode import decode, encode
 from pixie_pipe.pipeline.data import Origin, Rejected, Stream, StreamMark, Words
 from pixie_pipe.tasks.build_coincidences import BuildCoincidences
+from pixie_pipe.tasks.analyse_traces import AnalyseTraces
 from pixie_pipe.tasks.convert_to_events import ConvertToEvents
 from pixie_pipe.tasks.fill_histograms import FillHistograms
 from pixie_pipe.tasks.gather_data import GatherData
@@ -57,6 +58,10 @@ for kinds in ({}, MIXED, {"trace_lengths": (500,)}):
             {"delays_ns": {"0/2": 100, "0/3/1": -20}},
         )
     ]
+    analyse = Driven(
+        AnalyseTraces, frequency_msps=500, energy_rise_us=0.1, tau_us=1.0,
+        trace_delay_us=0.0,
+    ).start()
     for number, modules in enumerate([[(0, 2)], [(0, 3), (0, 4)]]):
         stream = Stream("Source", number, f"m{number}", LAYOUT.to_dict())
         events = some_events(2000, modules=modules, **kinds)
@@ -73,6 +78,7 @@ for kinds in ({}, MIXED, {"trace_lengths": (500,)}):
                             fill.work(out)
                             for each in build:
                                 each.work(out)
+                            analyse.work(out)
                             join.work(out)
     sort.stop()
     join.stop()

@@ -28,17 +28,28 @@ batches = st.lists(traces(), min_size=1, max_size=4)
 
 
 def analysed(rows: list[Trace], s: TraceSettings, *columns: str):
-    """Analyse traces; every second event has a baseline in its header."""
+    """Analyse traces; every second event has a baseline in its header.
+
+    The timestamp of every third one is that of a CFD.
+    """
     number = np.arange(len(rows))
     events = events_of(
         rows,
         timestamp=(7 * number).astype("u8"),
+        cfd_source=np.zeros(len(rows), "u1"),
+        cfd_fraction=(number % 3 == 1).astype("u2"),
+        cfd_forced=np.zeros(len(rows), bool),
         esum_valid=number % 2 == 0,
         baseline=np.full(len(rows), HEADER_BASELINE, "f4"),
     )
     found = analyse_traces(events, s, columns)
     oracles = [
-        Oracle(row, s, 7 * i, HEADER_BASELINE if i % 2 == 0 else None)
+        Oracle(
+            row,
+            s,
+            7 * i if i % 3 != 1 else None,
+            HEADER_BASELINE if i % 2 == 0 else None,
+        )
         for i, row in enumerate(rows)
     ]
     return found, oracles
