@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pixie_pipe.pipeline.data import Origin
     from pixie_pipe.pipeline.messages import Status
     from pixie_pipe.pipeline.parameters import Parameter
+    from pixie_pipe.pipeline.preparing import Preparation
 
 
 class TaskContract:
@@ -43,6 +44,22 @@ class TaskContract:
     is_live: bool
     is_start: bool
     is_final: bool
+
+    @classmethod
+    def preparations(
+        cls,
+        parameters: Mapping[str, Any],  # noqa: ARG003 - for those that override it
+    ) -> Sequence[Preparation]:
+        """Return what is to be compiled before its process works with parameters.
+
+        Called in the process of the pipeline: it must not import much.
+
+        Parameters
+        ----------
+        parameters
+            The values of all its parameters.
+        """
+        return ()
 
     def do_init(self) -> None:
         """Prepare what lasts for the life of the process. Called once, first."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pixie_pipe.pipeline.messages import Command, Configure, Error, Quit, Stop
+from pixie_pipe.pipeline.preparing import Preparations, ToldIfSlow
 
 if TYPE_CHECKING:
     from pixie_pipe.pipeline.graph import Graph, Node
@@ -50,6 +51,10 @@ class Transitions:
         self._supervisor = supervisor
         self._control = control
         self._graph = graph
+        self._preparations = Preparations(self._tell)
+
+    def _tell(self, text: str) -> None:
+        self._control.tell("print", "", text)
 
     def connect(self, nodes: Sequence[Node], kwargs: Mapping[str, Any]) -> None:
         """Start the processes that are not there, and tell all their neighbours.
@@ -63,6 +68,27 @@ class Transitions:
         if _is_imported_by_a_process():
             # The pipeline whose process this is tells why it is gone.
             sys.exit(1)
+        with ToldIfSlow(
+            self._tell,
+            "starting takes long: on a new installation the kernels are compiled "
+            "first, once and for all",
+        ):
+            wanted = self._come_up(nodes, kwargs)
+        self._preparations.wait(READY_SECONDS)
+        self.command(
+            {
+                name: self._control.connection(node, supervisor.next_number())
+                for name, node in wanted.items()
+            },
+            "connect",
+        )
+        self.configure({node.name: node.parameters for node in nodes})
+
+    def _come_up(
+        self, nodes: Sequence[Node], kwargs: Mapping[str, Any]
+    ) -> dict[str, Node]:
+        """Start the processes that are not there; return all, by name."""
+        supervisor = self._supervisor
         wanted = {name: node for node in nodes for name in node.processes}
         supervisor.forget(
             name for name, record in list(supervisor.records.items())
@@ -79,15 +105,14 @@ class Transitions:
                 there = set()
             if not there:
                 supervisor.spawn(members, kwargs)
-        self._await_hello(list(wanted))
-        self.command(
-            {
-                name: self._control.connection(node, supervisor.next_number())
-                for name, node in wanted.items()
-            },
-            "connect",
+        # The server of processes is there now, with what all tasks need.
+        self._preparations.start(
+            preparation
+            for node in nodes
+            for preparation in node.kind.preparations(node.all_parameters)
         )
-        self.configure({node.name: node.parameters for node in nodes})
+        self._await_hello(list(wanted))
+        return wanted
 
     def _await_hello(self, names: Sequence[str]) -> None:
         records = self._supervisor.records

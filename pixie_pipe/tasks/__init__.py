@@ -8,3 +8,10 @@ def warm_up() -> None:
     from pixie_pipe.tasks._warm_up import warm_up
 
     warm_up()
+
+
+def warm_up_simulation() -> None:
+    """Do the same for the kernels that simulate modules."""
+    from pixie_pipe.tasks._warm_up_simulation import warm_up_simulation
+
+    warm_up_simulation()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Final, ParamSpec
 
 from pixie_pipe.errors import PixiePipeError
@@ -13,6 +13,7 @@ from pixie_pipe.pipeline.data import Kind, Stream
 from pixie_pipe.pipeline.declarations import Category, port
 from pixie_pipe.pipeline.messages import Status
 from pixie_pipe.pipeline.parameters import Parameter
+from pixie_pipe.pipeline.preparing import Preparation
 from pixie_pipe.pipeline.task import Task
 
 if TYPE_CHECKING:
@@ -114,6 +115,16 @@ class TakeData(Task):
             max=10,
         ),
     }
+
+    @classmethod
+    def preparations(cls, parameters: Mapping[str, Any]) -> Sequence[Preparation]:
+        """Have the simulation compiled, if it is asked for."""
+        from pixie_pipe.tasks import warm_up_simulation
+
+        if parameters["driver"] != "simulated":
+            return ()
+        told = "the simulation of modules is compiled, once for each installation"
+        return (Preparation(warm_up_simulation, told),)
 
     _digitizer: Digitizer | None = None
     _streams: OutgoingStreams

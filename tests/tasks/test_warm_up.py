@@ -9,7 +9,7 @@ import threading
 
 import numpy as np
 
-from pixie_pipe.tasks import warm_up
+from pixie_pipe.tasks import warm_up, warm_up_simulation
 
 
 def signatures():
@@ -23,6 +23,7 @@ def signatures():
 
 
 warm_up()
+warm_up_simulation()
 assert threading.active_count() == 1, threading.enumerate()
 before = signatures()
 assert sum(before.values()) >= 12, before
@@ -38,6 +39,8 @@ from pixie_pipe.tasks.gather_data import GatherData
 from pixie_pipe.tasks.gather_events import GatherEvents
 from pixie_pipe.tasks.pick_single_module import PickSingleModule
 from pixie_pipe.tasks.sort_events import SortEvents
+from pixie_pipe.drivers.simulated import SimulatedDigitizer
+from tests.support.simulated_runs import StepClock
 from tests.storage.runs import LAYOUT, MIXED, some_events
 from tests.tasks.conftest import Driven
 
@@ -84,6 +87,25 @@ for kinds in ({}, MIXED, {"trace_lengths": (500,)}):
     join.stop()
     for each in build:
         each.stop()
+
+for options in (
+    {"modules": ["0/2:500/34688"], "trace_samples": 50},
+    {"modules": ["0/2:100/34688", "0/4:250/30474"], "detector": "HPGe", "qdc": True},
+    {"modules": ["0/2:500/34688"], "mode": "fast", "truth": True},
+):
+    clock = StepClock()
+    with SimulatedDigitizer(clock=clock, **options) as digitizer:
+        digitizer.start_run()
+        for _ in range(3):
+            clock.now += 0.05
+            assert digitizer.read(0, 1 << 20).size
+        digitizer.pause_run()
+        clock.now += 1.0
+        digitizer.resume_run()
+        clock.now += 0.05
+        digitizer.stop_run()
+        digitizer.statistics(0)
+        digitizer.histogram(0, 0)
 
 after = signatures()
 new = {name: count for name, count in after.items() if count != before.get(name, 0)}
