@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pixie_pipe.buffers import BufferPool
     from pixie_pipe.errors import PixiePipeError
     from pixie_pipe.events import Events
+    from pixie_pipe.kernels.time_offsets import TimeOffsets, shift_and_sort
     from pixie_pipe.listmode import Layout, StreamDecoder, decode, encode
     from pixie_pipe.runs import open_run
     from pixie_pipe.storage import open_events, read_events
@@ -25,12 +26,14 @@ __all__ = [
     "Layout",
     "PixiePipeError",
     "StreamDecoder",
+    "TimeOffsets",
     "__version__",
     "decode",
     "encode",
     "open_events",
     "open_run",
     "read_events",
+    "shift_and_sort",
 ]
 
 _HOMES = {
@@ -39,11 +42,13 @@ _HOMES = {
     "Layout": "listmode",
     "PixiePipeError": "errors",
     "StreamDecoder": "listmode",
+    "TimeOffsets": "kernels.time_offsets",
     "decode": "listmode",
     "encode": "listmode",
     "open_events": "storage",
     "open_run": "runs",
     "read_events": "storage",
+    "shift_and_sort": "kernels.time_offsets",
 }
 
 

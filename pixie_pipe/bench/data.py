@@ -23,6 +23,16 @@ LAYOUT = Layout.find(frequency=FREQUENCY, revision=REVISION)
 SAMPLES = 500
 """Samples of a trace."""
 
+CHANNELS = 16
+"""Channels of a module."""
+
+CHANNEL_KHZ = 50.0
+DELAY_US = 5.0
+"""Rate of a busy channel, and by how much its events come too late at most."""
+
+_NS_PER_MS = 1e6
+_PS_PER_NS = 1000
+
 # Random values for all events would take longer than the benchmark.
 _DIFFERENT = 250_000
 _DIFFERENT_TRACES = 25_000
@@ -31,6 +41,16 @@ _DIFFERENT_TRACES = 25_000
 def header_events(count: int) -> Events:
     """Return events of four words."""
     return random_events(LAYOUT, count, np.random.default_rng(1))
+
+
+def busy_module_events(count: int) -> Events:
+    """Return events of many channels of one module, out of order as it sends them."""
+    rng = np.random.default_rng(1)
+    mean_ns = _NS_PER_MS / (CHANNELS * CHANNEL_KHZ)
+    time_ns = np.cumsum(rng.exponential(mean_ns, count))
+    came = time_ns + rng.uniform(0, DELAY_US * 1000, count)
+    times = (time_ns[np.argsort(came)] * _PS_PER_NS).astype(np.int64)
+    return random_events(LAYOUT, count, rng).with_columns(time_ps=times)
 
 
 def trace_events(count: int) -> Events:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pixie_pipe.bench.chain import BenchError
-from pixie_pipe.bench.data import SAMPLES, header_events, trace_events
+from pixie_pipe.bench.data import (
+    CHANNEL_KHZ,
+    CHANNELS,
+    DELAY_US,
+    SAMPLES,
+    busy_module_events,
+    header_events,
+    trace_events,
+)
 from pixie_pipe.bench.figures import Figure, Section, Table, figure, ratio
 from pixie_pipe.bench.measuring import MILLION, memcpy, one_core, timed
 from pixie_pipe.events import Events
@@ -19,17 +27,21 @@ if TYPE_CHECKING:
 _EVENTS: Final = 2_000_000
 _TRACES: Final = 100_000
 _MODULES: Final = 4
+_MANY_MODULES: Final = 16
 _BATCH: Final = 100_000
 _TRACE_BATCH: Final = 4000
 
 
 def measure(settings: Settings) -> Section:
-    """Measure one module and several, header only and with traces."""
+    """Measure one module and several, in order and not, header only and with traces."""
     headers = header_events(settings.events(_EVENTS))
     traces = trace_events(settings.events(_TRACES))
+    busy = busy_module_events(settings.events(_EVENTS))
     cases = {
         "header only, 1 module": (headers, _BATCH, 1),
         f"header only, {_MODULES} modules": (headers, _BATCH, _MODULES),
+        f"header only, {_MANY_MODULES} modules": (headers, _BATCH, _MANY_MODULES),
+        f"header only, {CHANNELS} busy channels": (busy, _BATCH, 1),
         f"{SAMPLES}-sample traces, 1 module": (traces, _TRACE_BATCH, 1),
     }
     rows = {}
@@ -39,7 +51,9 @@ def measure(settings: Settings) -> Section:
     return Section(
         "Sorting",
         "Batches of events through a `TimeSorter`, with a window of 100 us. numpy: a "
-        "stable argsort of all times at once, and all columns taken in that order.",
+        "stable argsort of all times at once, and all columns taken in that order. "
+        f"Busy channels are {CHANNELS} of one module, {CHANNEL_KHZ:g} kHz each, whose "
+        f"events come up to {DELAY_US:g} us late, each by another time.",
         (Table("events", rows),),
     )
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pixie_pipe.events import Events
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
-from pixie_pipe.kernels._merging import Part
+from pixie_pipe.kernels._parts import Part
 from pixie_pipe.kernels._row_moves import Move
 from pixie_pipe.kernels._stretches import (
     Rows,

@@ -20,8 +20,6 @@ Rows = NDArray[np.intp]
 Stretches = NDArray[np.intp]
 """First row, first place and number of rows of each, shape (n, 3), by place."""
 
-_NONE: Final = np.zeros((0, 3), np.intp)
-
 # Beyond, sorting all rows is as fast.
 _LARGEST_WINDOW: Final = 64
 _LEAST_ROWS_OF_A_STRETCH: Final = 16
@@ -43,36 +41,54 @@ def nearly_ordered(time_ps: NDArray[np.int64]) -> Stretches | None:
     """
     time_ps = read_only(np.ascontiguousarray(time_ps))
     room = time_ps.size // _LEAST_ROWS_OF_A_STRETCH + 1
+    descents = _count_descents(time_ps)
+    if descents == 0:
+        return np.array([[0, 0, time_ps.size]], np.intp)
+    # Each event that is earlier than the one before is a stretch of its own.
+    if descents > room:
+        return None
     stretches = POOL.take_array(3 * room, np.intp).reshape(room, 3)
     count = _find_order(time_ps, stretches)
     return None if count < 0 else stretches[:count]
 
 
-def count_stretches(
-    rows: Rows, first: int, places: Rows, first_place: int, count: int
-) -> int:
-    """Return how many stretches there are.
+def count_stretches(rows: Rows) -> int:
+    """Return how many stretches rows make that go one behind the other."""
+    return int(_count_breaks(rows)) + 1 if rows.size else 0
+
+
+def stretches_of(rows: Rows, found: int) -> Stretches:
+    """Return the stretches of rows that go one behind the other.
+
+    Parameters
+    ----------
+    rows
+        The row for each place, shape (n,).
+    found
+        What `count_stretches` says.
+    """
+    stretches = POOL.take_array(3 * found, np.intp).reshape(found, 3)
+    _find_stretches(rows, stretches)
+    return stretches
+
+
+def stretches_between(rows: Rows, places: Rows) -> Stretches:
+    """Return stretches of rows that stay together.
 
     Parameters
     ----------
     rows, places
-        Which row goes where, shape (count,); those that are empty are numbers one
-        behind the other.
-    first, first_place
-        The first of these.
-    count
-        Number of rows.
+        Which row goes where, shape (n,).
+
+    Returns
+    -------
+    ndarray of intp
+        As `Stretches`, in the order of the rows that were given.
     """
-    return int(_find_stretches(rows, first, places, first_place, count, _NONE))
-
-
-def stretches_of(
-    rows: Rows, first: int, places: Rows, first_place: int, count: int, *, found: int
-) -> Stretches:
-    """Return the stretches; `found` is what `count_stretches` says."""
-    stretches = POOL.take_array(3 * found, np.intp).reshape(found, 3)
-    _find_stretches(rows, first, places, first_place, count, stretches)
-    return stretches
+    breaks = (np.diff(rows) != 1) | (np.diff(places) != 1)
+    first = np.flatnonzero(np.concatenate([np.ones(min(rows.size, 1), bool), breaks]))
+    count = np.diff(first, append=rows.size)
+    return np.stack([rows[first], places[first], count], axis=1).astype(np.intp)
 
 
 def cut(stretches: Stretches, start: int, stop: int) -> Stretches:
@@ -107,34 +123,29 @@ def expanded(stretches: Stretches) -> Rows:
 
 
 @jit
-def _find_stretches(
-    rows: Rows,
-    first: int,
-    places: Rows,
-    first_place: int,
-    count: int,
-    stretches: Stretches,
-) -> int:
-    """Return how many stretches there are, and note them if there is room.
+def _count_descents(time_ps: NDArray[np.int64]) -> int:
+    descents = 0
+    for i in range(1, time_ps.size):
+        descents += np.int64(time_ps[i] < time_ps[i - 1])
+    return descents
 
-    Rows or places that are empty stand for numbers one behind the other.
-    """
+
+@jit
+def _count_breaks(rows: Rows) -> int:
+    breaks = 0
+    for i in range(1, rows.size):
+        breaks += np.int64(rows[i] != rows[i - 1] + 1)
+    return breaks
+
+
+@jit
+def _find_stretches(rows: Rows, stretches: Stretches) -> None:
     found = -1
-    next_row = next_place = np.intp(-1)
-    for i in range(count):
-        row = rows[i] if rows.size else np.intp(first + i)
-        place = places[i] if places.size else np.intp(first_place + i)
-        if found < 0 or row != next_row or place != next_place:
+    for place in range(rows.size):
+        if place == 0 or rows[place] != rows[place - 1] + 1:
             found += 1
-            if stretches.size:
-                stretches[found, 0] = row
-                stretches[found, 1] = place
-                stretches[found, 2] = 0
-        if stretches.size:
-            stretches[found, 2] += 1
-        next_row = row + 1
-        next_place = place + 1
-    return found + 1
+            _put(stretches, found, rows[place], place, 0)
+        stretches[found, 2] += 1
 
 
 @jit

@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 from pixie_pipe._jit import jit, read_only
 from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.events import EventsError
+from pixie_pipe.kernels._merging import merged
 from pixie_pipe.kernels._module_times import MODULES, module_number
+from pixie_pipe.kernels._parts import Part
 from pixie_pipe.kernels._tables import POOL
+from pixie_pipe.kernels.time_order import reordering
 
 if TYPE_CHECKING:
     from pixie_pipe.events import Events
@@ -154,21 +157,66 @@ class TimeOffsets:
                 f"columns: {', '.join(columns)}"
             )
         shifted = POOL.take_array(len(events), np.int64)
+        crate, slot, channel, time_ps = (read_only(columns[name]) for name in _NEEDED)
         bad = _add_offsets(
-            *(read_only(columns[name]) for name in _NEEDED),
-            self._row,
-            self._table,
-            shifted,
+            crate, slot, channel, time_ps, self._row, self._table, shifted
         )
         if bad >= 0:
-            crate, slot, channel, time_ps = (int(columns[n][bad]) for n in _NEEDED)
+            place = f"{crate[bad]}/{slot[bad]}/{channel[bad]}"
             raise TimeOffsetError(
-                f"event {bad} of channel {crate}/{slot}/{channel} has the time "
-                f"{time_ps} ps: with its offset it leaves the range of 64 bits; give "
-                f"smaller offsets"
+                f"event {bad} of channel {place} has the time {time_ps[bad]} ps: with "
+                f"its offset it leaves the range of 64 bits; give smaller offsets"
             )
         columns["time_ps"] = shifted
         return type(events)._trusted(columns, len(events))  # noqa: SLF001  # own package
+
+
+def shift_and_sort(
+    events: Events, offsets: TimeOffsets | Mapping[str, float] | None = None
+) -> Events:
+    """Add time offsets to events, and bring them into the order of their times.
+
+    What the task SortEvents does to a stream, done to a table.
+
+    Parameters
+    ----------
+    events
+        Events of any modules, in any order.
+    offsets
+        What is added to their times; a mapping as for `TimeOffsets.from_ns`.
+
+    Returns
+    -------
+    Events
+        The events in order; equal times keep theirs.
+
+    Raises
+    ------
+    EventsError
+        If a column is missing that is needed.
+    TimeOffsetError
+        If the offsets cannot be read, or a time would leave the range of 64 bits.
+
+    Examples
+    --------
+    >>> events = Events(
+    ...     {"crate": [0, 0], "slot": [2, 3], "channel": [5, 5], "time_ps": [7, 8]}
+    ... )
+    >>> shift_and_sort(events, {"0/2": 0.005}).time_ps
+    array([ 8, 12])
+    """
+    if offsets is not None and not isinstance(offsets, TimeOffsets):
+        offsets = TimeOffsets.from_ns(offsets)
+    shifted = events if offsets is None else offsets.shift(events)
+    if "time_ps" not in shifted.columns:
+        raise EventsError(
+            f"events without time_ps cannot be sorted; columns: "
+            f"{', '.join(shifted.columns) or 'none'}"
+        )
+    rows = reordering(shifted.time_ps)
+    if rows is None:
+        return shifted
+    return merged([Part(shifted, rows, shifted.time_ps[rows], shifted.nbytes)])
 
 
 def _checked_place(place: Place) -> Place:

@@ -77,11 +77,11 @@ def reordering(time_ps: NDArray[np.int64]) -> NDArray[np.intp] | None:
         return np.argsort(time_ps, kind="stable")
     packed = _words(time_ps.size)
     if descents < MOST_RUNS:
-        _pack(time_ps, lowest, row_bits, packed)
+        pack(time_ps, lowest, 0, row_bits, packed)
         packed = _merge_runs(packed, _words(time_ps.size))
         return _rows(packed, row_bits)
     if 4 * descents < time_ps.size:
-        _pack(time_ps, lowest, row_bits, packed)
+        pack(time_ps, lowest, 0, row_bits, packed)
         if _insert(packed, time_ps.size):
             return _rows(packed, row_bits)
     bucket_bits = max(row_bits, min(row_bits + 1, _CACHED_BUCKETS_BITS))
@@ -104,7 +104,7 @@ def _words(count: int) -> NDArray[np.uint64]:
 
 def _rows(packed: NDArray[np.uint64], row_bits: int) -> NDArray[np.intp]:
     rows = _words(packed.size).view(np.intp)
-    _unpack(packed, row_bits, rows)
+    unpack(packed, row_bits, rows)
     return rows
 
 
@@ -121,16 +121,22 @@ def _survey(time_ps: NDArray[np.int64]) -> tuple[int, int, int]:
 
 
 @jit
-def _pack(
-    time_ps: NDArray[np.int64], lowest: int, row_bits: int, packed: NDArray[np.uint64]
+def pack(
+    time_ps: NDArray[np.int64],
+    lowest: int,
+    first_row: int,
+    row_bits: int,
+    packed: NDArray[np.uint64],
 ) -> None:
+    """Pack times after the lowest one, and rows from `first_row` on, into words."""
     for i in range(time_ps.size):
         offset = u64(time_ps[i]) - u64(lowest)
-        packed[i] = u64(offset << u64(row_bits)) | u64(i)
+        packed[i] = u64(offset << u64(row_bits)) | u64(first_row + i)
 
 
 @jit
-def _unpack(packed: NDArray[np.uint64], row_bits: int, rows: NDArray[np.intp]) -> None:
+def unpack(packed: NDArray[np.uint64], row_bits: int, rows: NDArray[np.intp]) -> None:
+    """Note the rows that are packed in words, in their order."""
     mask = u64((np.int64(1) << row_bits) - 1)
     for i in range(packed.size):
         rows[i] = np.intp(packed[i] & mask)
@@ -219,17 +225,37 @@ def _merge_runs(
             count += 1
     starts[count] = packed.size
     while count > 1:
+        merge_pass(packed, other, starts[: count + 1])
         merged = 0
         for run in range(0, count, 2):
-            first, behind = starts[run], starts[min(run + 2, count)]
-            middle = starts[run + 1]
-            _merge(packed[first:middle], packed[middle:behind], other[first:behind])
-            starts[merged] = first
+            starts[merged] = starts[run]
             merged += 1
         starts[merged] = packed.size
         count = merged
         packed, other = other, packed
     return packed
+
+
+@jit
+def merge_pass(
+    packed: NDArray[np.uint64], other: NDArray[np.uint64], starts: NDArray[np.int64]
+) -> None:
+    """Merge each two neighbouring runs, from one array to the other.
+
+    Parameters
+    ----------
+    packed
+        Runs of words in order, one behind the other, shape (n,).
+    other
+        Gets the merged runs, shape (n,).
+    starts
+        Where each begins, and n, shape (runs + 1,).
+    """
+    count = starts.size - 1
+    for run in range(0, count, 2):
+        first, behind = starts[run], starts[min(run + 2, count)]
+        middle = starts[run + 1]
+        _merge(packed[first:middle], packed[middle:behind], other[first:behind])
 
 
 @jit

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from pixie_pipe.buffers import BufferPool
 from pixie_pipe.events import Events
-from pixie_pipe.kernels._merging import Part, find_moves, moved
+from pixie_pipe.kernels._merging import moved
+from pixie_pipe.kernels._parts import Part
 from pixie_pipe.kernels.bitshuffle import compress, most_compressed_bytes
 from pixie_pipe.kernels.channel_table import ChannelRange
 from pixie_pipe.kernels.coincidence_definition import CoincidenceDefinition, Mode
 from pixie_pipe.kernels.coincidences import CoincidenceBuilder
 from pixie_pipe.kernels.histogram import note_counts
+from pixie_pipe.kernels.time_offsets import TimeOffsets
 from pixie_pipe.kernels.time_order import time_order
 from pixie_pipe.kernels.time_shift import shift_timestamps
 from pixie_pipe.kernels.time_sorter import TimeSorter
@@ -49,13 +51,15 @@ def warm_up() -> None:
     cutter = ChunkCutter(layout, pool=pool)
     cutter.feed(words)
     _decode(ChunkDecoder(layout, pool=pool), cutter.finish())
-    backwards = events[::-1]
-    for batch in (events, backwards):
+    swapped = np.arange(len(events))
+    swapped[:2] = 1, 0
+    for batch in (events, events[::-1], events[swapped]):
         arrived = _read_only(batch)
         for each in (batch, arrived, arrived[1:]):
             _sort(each)
     _merge(events)
     arrived = _read_only(events)
+    TimeOffsets({(0, 2): 1}).shift(arrived)
     for each in (events, arrived):
         _build_coincidences(each)
     _fill(arrived)
@@ -73,7 +77,7 @@ def _some_events() -> Events:
         {
             "crate": np.zeros(count, np.uint8),
             "slot": np.array([2, 3] * (count // 2), np.uint8),
-            "channel": np.zeros(count, np.uint8),
+            "channel": np.arange(count, dtype=np.uint8),
             "energy": np.zeros(count, np.uint16),
             "timestamp": np.arange(count, dtype=np.uint64),
             "time_ps": 10_000 * np.arange(count, dtype=np.int64),
@@ -109,18 +113,25 @@ def _sort(batch: Events) -> None:
 
 
 def _merge(events: Events) -> None:
-    """Merge parts that alternate, and parts that hardly overlap."""
+    """Merge parts that alternate, parts that hardly overlap, and rows in no order."""
     count = len(events)
     wide = events.with_columns(
-        qdc=np.zeros((count, 8), np.uint32), qdc_valid=np.ones(count, bool)
+        qdc=np.zeros((count, 8), np.uint32),
+        qdc_valid=np.ones(count, bool),
+        esum_valid=np.ones(count, bool),
+        esum_trailing=np.arange(count, dtype=np.uint32),
+        esum_leading=np.zeros(count, np.uint32),
+        esum_gap=np.zeros(count, np.uint32),
+        baseline=np.zeros(count, np.float32),
     )
     times = 2 * np.arange(count)
-    for later in (1, 2 * count - 3):
-        parts = [
-            Part(wide, np.array([[0, 0, count]]), times + delay, wide.nbytes)
-            for delay in (0, later)
-        ]
-        moved(parts, find_moves(parts))
+    half = count // 2
+    stretches = np.array([[half, 0, count - half], [0, count - half, half]])
+    for rows in (slice(0, count), stretches, np.arange(count)[::-1].copy()):
+        for later in (1, 2 * count - 3):
+            moved(
+                [Part(wide, rows, times + delay, wide.nbytes) for delay in (0, later)]
+            )
 
 
 def _build_coincidences(batch: Events) -> None:

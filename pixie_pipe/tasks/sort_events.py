@@ -48,9 +48,7 @@ class SortEvents(Task):
     """
 
     reads = (
-        port(
-            Kind.EVENTS, ("crate", "slot", "time_ps"), optional_columns=("channel",)
-        ),
+        port(Kind.EVENTS, ("crate", "slot", "time_ps"), optional_columns=("channel",)),
         port(Kind.MARKS, optional=True),
     )
     writes = (port(Kind.EVENTS, optional_columns=("late",)), port(Kind.MARKS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from pixie_pipe.events import Events
 from pixie_pipe.kernels import _merging
 from pixie_pipe.kernels._held import HeldBatch
-from pixie_pipe.kernels._merging import Part, merged
+from pixie_pipe.kernels._merging import merged
 from pixie_pipe.listmode.layout import Layout
 from pixie_pipe.testing.generators import random_events
+
+if TYPE_CHECKING:
+    from pixie_pipe.kernels._parts import Part
 
 LAYOUT = Layout.find(500, 34688)
 KINDS: dict[str, dict[str, Any]] = {

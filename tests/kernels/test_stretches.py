@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,23 +16,22 @@ from pixie_pipe.kernels._stretches import (
     expanded,
     nearly_ordered,
     numbers,
+    stretches_between,
     stretches_of,
 )
-
-NONE = np.zeros(0, np.intp)
 
 
 @st.composite
 def nearly_sorted(draw: st.DrawFn) -> NDArray[np.int64]:
     """Times in order, with some that are moved back by a little, or far."""
-    count = draw(st.integers(0, 400))
+    size = draw(st.integers(0, 400))
     times = np.cumsum(
-        draw(st.lists(st.integers(0, 3), min_size=count, max_size=count)), dtype=int
+        draw(st.lists(st.integers(0, 3), min_size=size, max_size=size)), dtype=int
     )
     for place, shift in draw(
         st.lists(st.tuples(st.integers(0, 399), st.integers(-40, 40)), max_size=8)
     ):
-        if place < count:
+        if place < size:
             times[place] += shift
     return times.astype(np.int64)
 
@@ -90,35 +91,38 @@ def test_each_window_that_can_be_is_sorted():
             )
 
 
-@given(st.lists(st.integers(0, 30), max_size=50), st.booleans(), st.booleans())
-def test_stretches_of_rows_and_places(values, with_rows, with_places):
-    order = np.argsort(values, kind="stable").astype(np.intp)
-    count = len(values) if with_rows or with_places else 0
-    rows = order if with_rows else NONE
-    places = order[::-1].copy() if with_places else NONE
-    where = (rows, 5, places, 9, count)
-    found = count_stretches(*where)
-    stretches = stretches_of(*where, found=found)
-    moved = [
+def rows_and_places(stretches):
+    return [
         (row + k, place + k) for row, place, n in stretches.tolist() for k in range(n)
     ]
-    assert moved == [
-        (
-            int(order[i]) if with_rows else 5 + i,
-            int(places[i]) if with_places else 9 + i,
-        )
-        for i in range(count)
-    ]
-    # None of them could be longer.
-    ends = {(row + n, place + n) for row, place, n in stretches.tolist()}
-    starts = [(row, place) for row, place, _ in stretches.tolist()]
+
+
+def assert_none_could_be_longer(stretches):
+    listed = stretches.tolist()
+    assert all(count > 0 for *_, count in listed)
     assert all(
-        before != after
-        for before, after in zip(
-            [(r + n, p + n) for r, p, n in stretches.tolist()], starts[1:], strict=False
-        )
+        (row + count, place + count) != (after[0], after[1])
+        for (row, place, count), after in pairwise(listed)
     )
-    assert len(ends) == found
+
+
+@given(st.lists(st.integers(0, 30), max_size=50), st.lists(st.integers(0, 30)))
+def test_stretches_of_rows_and_places(values, others):
+    rows = np.argsort(values, kind="stable").astype(np.intp)
+    found = count_stretches(rows)
+    stretches = stretches_of(rows, found)
+    assert len(stretches) == found
+    assert rows_and_places(stretches) == list(
+        zip(rows.tolist(), range(rows.size), strict=True)
+    )
+    assert_none_could_be_longer(stretches)
+    places = np.argsort(others, kind="stable").astype(np.intp)
+    both = min(rows.size, places.size)
+    stretches = stretches_between(rows[:both], places[:both])
+    assert rows_and_places(stretches) == list(
+        zip(rows[:both].tolist(), places[:both].tolist(), strict=True)
+    )
+    assert_none_could_be_longer(stretches)
 
 
 def test_numbers_of_any_form():

@@ -10,7 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixie_pipe.events import Events, EventsError
-from pixie_pipe.kernels.time_offsets import TimeOffsetError, TimeOffsets
+from pixie_pipe.kernels.time_offsets import (
+    TimeOffsetError,
+    TimeOffsets,
+    shift_and_sort,
+)
 
 LOW, HIGH = -(2**63), 2**63 - 1
 
@@ -55,7 +59,9 @@ def test_each_event_gets_the_offsets_of_its_module_and_its_channel(rows, places)
 @given(rows.filter(len), offsets_of_places, offsets_of_places)
 def test_sums_do_what_both_do(rows, one, other):
     events = table([(*row[:3], row[3] // 16) for row in rows])
-    small = [{p: offset // 16 for p, offset in places.items()} for places in (one, other)]
+    small = [
+        {p: offset // 16 for p, offset in places.items()} for places in (one, other)
+    ]
     first, second = map(TimeOffsets, small)
     together = (first + second).shift(events)
     assert together.equals(second.shift(first.shift(events)))
@@ -83,7 +89,13 @@ def test_three_decimals_of_ns_are_exact(ps):
 
 
 def test_numbers_are_read_as_they_are_written():
-    written = {"0/2": 0.1, " 1/13/15 ": -2.0004, "1/13/14": 1e5, "3/3": 2, "4/4": 0.0005}
+    written = {
+        "0/2": 0.1,
+        " 1/13/15 ": -2.0004,
+        "1/13/14": 1e5,
+        "3/3": 2,
+        "4/4": 0.0005,
+    }
     assert TimeOffsets.from_ns(written).to_dict() == {
         "0/2": 100,
         "1/13/14": 100_000_000,
@@ -141,3 +153,23 @@ def test_events_need_what_offsets_go_by():
     events = table([(0, 2, 5, 7)]).without("channel")
     with pytest.raises(EventsError, match="without channel cannot be given"):
         TimeOffsets({(0, 2): 1}).shift(events)
+
+
+@given(rows.filter(len), offsets_of_places)
+def test_a_table_is_shifted_and_sorted(rows, places):
+    events = table([(*row[:3], row[3] // 16) for row in rows], energy=range(len(rows)))
+    offsets = TimeOffsets({place: offset // 16 for place, offset in places.items()})
+    found = shift_and_sort(events, offsets)
+    assert found.equals(offsets.shift(events).sort())
+
+
+def test_tables_with_traces_are_sorted_with_them():
+    events = table([(0, 2, 5, 7), (0, 3, 5, 8), (0, 2, 1, 1)]).with_columns(
+        trace_offsets=[0, 2, 3, 5], trace_samples=[7, 8, 9, 4, 5]
+    )
+    found = shift_and_sort(events, {"0/2/5": 0.002})
+    assert found.time_ps.tolist() == [1, 8, 9]
+    assert [found.trace(i).tolist() for i in range(3)] == [[4, 5], [9], [7, 8]]
+    assert shift_and_sort(found) is found
+    with pytest.raises(EventsError, match="without time_ps cannot be sorted"):
+        shift_and_sort(events.without("time_ps"))

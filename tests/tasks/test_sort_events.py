@@ -127,7 +127,9 @@ def test_late_events_that_are_an_error_end_the_run_and_say_what_to_do(drive):
     sort = drive(SortEvents, late="error", window_us=1, rows=1).start()
     whole = module_events(2, 100)
     sort.work(whole[10:], origin=origin(0))
-    words = r"10 events .* of module 0/2, is .* us earlier .* window_us larger \(now 1 us"
+    words = (
+        r"10 events .* of module 0/2, is .* us earlier .* window_us larger \(now 1 us"
+    )
     with pytest.raises(LateDataError, match=words):
         sort.work(whole[:10], origin=origin(0))
     # What came before is sent, as the run ends.
