@@ -142,7 +142,7 @@ class Hdf5Writer:
             self._rejected = self._start_rejected()
             # What was asked for is there, whether an event has it or not.
             for block in Block if self._was_chosen else ():
-                if self._columns_of(block):
+                if any(column.name in self._chosen for column in columns_of(block)):
                     self._start_columns(block)
             self._stack = stack.pop_all()
         return self

@@ -1,8 +1,9 @@
-"""Call each kernel of the built-in tasks once, on next to nothing.
+"""Call each kernel once, on next to nothing, from words to events in order.
 
 Numba compiles a kernel anew for each combination of types, and arrays that may be
 written to are another type than those that may not, as they come over links. What is
-called here is all that a running pipeline calls.
+called here is all that a running pipeline calls that reads, sorts and writes. Other
+tasks have files of their own for that (`Task.preparations`).
 """
 
 from __future__ import annotations
@@ -13,14 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixie_pipe.buffers import BufferPool
-from pixie_pipe.events import Events
 from pixie_pipe.kernels._merging import moved
 from pixie_pipe.kernels._parts import Part
 from pixie_pipe.kernels.bitshuffle import compress, most_compressed_bytes
-from pixie_pipe.kernels.channel_table import ChannelRange
-from pixie_pipe.kernels.coincidence_definition import CoincidenceDefinition, Mode
-from pixie_pipe.kernels.coincidences import CoincidenceBuilder
-from pixie_pipe.kernels.histogram import note_counts
 from pixie_pipe.kernels.time_offsets import TimeOffsets
 from pixie_pipe.kernels.time_order import time_order
 from pixie_pipe.kernels.time_shift import shift_timestamps
@@ -32,10 +28,10 @@ from pixie_pipe.listmode import (
     encode,
     event_positions,
 )
-from pixie_pipe.spectra import Spectra
-from pixie_pipe.traces import TraceSettings, analyse_traces
+from pixie_pipe.tasks._warm_up_events import read_only, some_events
 
 if TYPE_CHECKING:
+    from pixie_pipe.events import Events
     from pixie_pipe.listmode import Cut
 
 _LAYOUT = (500, 34688)
@@ -43,7 +39,7 @@ _LAYOUT = (500, 34688)
 
 def warm_up() -> None:
     """Load the kernels, or compile them."""
-    events = _some_events()
+    events = some_events()
     layout = Layout.find(*_LAYOUT)
     words = encode(events, layout)
     shift_timestamps(words, event_positions(words, layout), 1)
@@ -54,50 +50,15 @@ def warm_up() -> None:
     swapped = np.arange(len(events))
     swapped[:2] = 1, 0
     for batch in (events, events[::-1], events[swapped]):
-        arrived = _read_only(batch)
+        arrived = read_only(batch)
         for each in (batch, arrived, arrived[1:]):
             _sort(each)
     _merge(events)
-    arrived = _read_only(events)
-    TimeOffsets({(0, 2): 1}).shift(arrived)
-    for each in (events, arrived):
-        _build_coincidences(each)
-    _fill(arrived)
-    _analyse(arrived)
+    TimeOffsets({(0, 2): 1}).shift(read_only(events))
     _order()
     compress(
         events.energy, np.zeros(most_compressed_bytes(events.energy.nbytes), np.uint8)
     )
-
-
-def _some_events() -> Events:
-    """Return events of two modules with traces, in order."""
-    count = 16
-    return Events(
-        {
-            "crate": np.zeros(count, np.uint8),
-            "slot": np.array([2, 3] * (count // 2), np.uint8),
-            "channel": np.arange(count, dtype=np.uint8),
-            "energy": np.zeros(count, np.uint16),
-            "timestamp": np.arange(count, dtype=np.uint64),
-            "time_ps": 10_000 * np.arange(count, dtype=np.int64),
-            "cfd_fraction": np.zeros(count, np.uint16),
-            "cfd_source": np.zeros(count, np.uint8),
-            "cfd_forced": np.zeros(count, np.bool_),
-            "pileup": np.zeros(count, np.bool_),
-            "out_of_range": np.zeros(count, np.bool_),
-            "trace_offsets": 2 * np.arange(count + 1),
-            "trace_samples": np.zeros(2 * count, np.uint16),
-        }
-    )
-
-
-def _read_only(events: Events) -> Events:
-    """Return events as they come over a link."""
-    columns = {name: events[name].copy() for name in events.columns}
-    for column in columns.values():
-        column.flags.writeable = False
-    return Events(columns)
 
 
 def _decode(decoder: ChunkDecoder, cut: Cut | None) -> None:
@@ -132,59 +93,6 @@ def _merge(events: Events) -> None:
             moved(
                 [Part(wide, rows, times + delay, wide.nbytes) for delay in (0, later)]
             )
-
-
-def _build_coincidences(batch: Events) -> None:
-    """Build coincidences in each mode, and with delays."""
-    channels = (ChannelRange(0, 2, 0, 255),)
-    for definition in (
-        CoincidenceDefinition(),
-        CoincidenceDefinition(mode=Mode.FIRST, count_channels=True),
-        CoincidenceDefinition(mode=Mode.TRIGGER, trigger=channels),
-        CoincidenceDefinition(delays_ps=((channels[0], 1),)),
-    ):
-        builder = CoincidenceBuilder(definition)
-        builder.add(batch)
-        builder.finish()
-
-
-def _fill(events: Events) -> None:
-    """Fill histograms of all kinds."""
-    events = events.with_columns(coincidence=np.ones(len(events), np.int64))
-    pair = ["c0-s02-ch00", "c0-s03-ch00"]
-    spectra = Spectra(
-        [
-            {"kind": "spectrum"},
-            {"kind": "rate"},
-            {"kind": "time_difference", "channels": pair},
-            {"kind": "matrix"},
-        ]
-    )
-    spectra.fill(events)
-    spectra.finish()
-    # What LastingArray uses beside, with memory that can be written to.
-    counts, places = np.zeros(1, np.int64), np.zeros(1, np.int64)
-    note_counts(counts, places, places.copy())
-
-
-def _analyse(events: Events) -> None:
-    """Compute values of traces, and energies from sums."""
-    count = len(events)
-    sums = {
-        name: np.zeros(count, np.uint32)
-        for name in ("esum_trailing", "esum_gap", "esum_leading")
-    }
-    settings = TraceSettings(
-        frequency_msps=500, energy_rise_us=0.1, tau_us=1.0, trace_delay_us=0.0
-    )
-    analyse_traces(
-        events.with_columns(
-            esum_valid=np.zeros(count, np.bool_),
-            baseline=np.zeros(count, np.float32),
-            **sums,
-        ),
-        settings,
-    )
 
 
 def _order() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pixie_pipe.pipeline.data import Kind
 from pixie_pipe.pipeline.declarations import Category, port
 from pixie_pipe.pipeline.parameters import Parameter, ParameterError, suggestion
+from pixie_pipe.pipeline.preparing import Preparation
 from pixie_pipe.pipeline.task import Task
 from pixie_pipe.traces import (
     TRACE_COLUMNS,
@@ -126,6 +127,14 @@ class AnalyseTraces(Task):
             1, "threads of each worker; workers are the better choice", min=1, max=64
         ),
     }
+
+    @classmethod
+    def preparations(cls, _parameters: Mapping[str, Any]) -> Sequence[Preparation]:
+        """Have the kernels compiled."""
+        from pixie_pipe.tasks import warm_up_traces
+
+        told = "the analysis of traces is compiled, once for each installation"
+        return (Preparation(warm_up_traces, told),)
 
     def do_configure(self, config: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Check the columns and the settings of channels."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pixie_pipe.pipeline.data import Kind, StreamMark
 from pixie_pipe.pipeline.declarations import Category, port
 from pixie_pipe.pipeline.parameters import Parameter, ParameterError
+from pixie_pipe.pipeline.preparing import Preparation
 from pixie_pipe.pipeline.task import Task
 
 if TYPE_CHECKING:
@@ -122,6 +123,14 @@ class BuildCoincidences(Task):
             max=1 << 20,
         ),
     }  # fmt: skip
+
+    @classmethod
+    def preparations(cls, _parameters: Mapping[str, Any]) -> Sequence[Preparation]:
+        """Have the kernels compiled."""
+        from pixie_pipe.tasks import warm_up_coincidences
+
+        told = "the building of coincidences is compiled, once for each installation"
+        return (Preparation(warm_up_coincidences, told),)
 
     def do_configure(self, config: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Check that the parameters make a definition."""

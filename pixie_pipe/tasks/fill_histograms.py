@@ -13,6 +13,7 @@ from pixie_pipe.pipeline.data import Kind
 from pixie_pipe.pipeline.declarations import Category, Role, port
 from pixie_pipe.pipeline.messages import Status
 from pixie_pipe.pipeline.parameters import Parameter, ParameterError
+from pixie_pipe.pipeline.preparing import Preparation
 from pixie_pipe.pipeline.task import Task
 from pixie_pipe.spectra.declaration import KINDS, check_declarations
 from pixie_pipe.spectra.errors import SpectraError
@@ -68,6 +69,14 @@ class FillHistograms(Task):
             10.0, "time between two versions of the file", unit="s", min=0.1
         ),
     }
+
+    @classmethod
+    def preparations(cls, _parameters: Mapping[str, Any]) -> Sequence[Preparation]:
+        """Have the kernels compiled."""
+        from pixie_pipe.tasks import warm_up_spectra
+
+        told = "the filling of histograms is compiled, once for each installation"
+        return (Preparation(warm_up_spectra, told),)
 
     def do_start(self) -> None:
         """Begin with empty histograms."""

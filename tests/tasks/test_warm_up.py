@@ -9,7 +9,13 @@ import threading
 
 import numpy as np
 
-from pixie_pipe.tasks import warm_up, warm_up_simulation
+from pixie_pipe.tasks import (
+    warm_up,
+    warm_up_coincidences,
+    warm_up_simulation,
+    warm_up_spectra,
+    warm_up_traces,
+)
 
 
 def signatures():
@@ -24,6 +30,9 @@ def signatures():
 
 warm_up()
 warm_up_simulation()
+warm_up_coincidences()
+warm_up_spectra()
+warm_up_traces()
 assert threading.active_count() == 1, threading.enumerate()
 before = signatures()
 assert sum(before.values()) >= 12, before

@@ -1,0 +1,29 @@
+"""Call each kernel that fills histograms once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pixie_pipe.kernels.histogram import note_counts
+from pixie_pipe.spectra import Spectra
+from pixie_pipe.tasks._warm_up_events import read_only, some_events
+
+
+def warm_up_spectra() -> None:
+    """Fill histograms of all kinds."""
+    events = read_only(some_events())
+    events = events.with_columns(coincidence=np.ones(len(events), np.int64))
+    pair = ["c0-s02-ch00", "c0-s03-ch00"]
+    spectra = Spectra(
+        [
+            {"kind": "spectrum"},
+            {"kind": "rate"},
+            {"kind": "time_difference", "channels": pair},
+            {"kind": "matrix"},
+        ]
+    )
+    spectra.fill(events)
+    spectra.finish()
+    # What LastingArray uses beside, with memory that can be written to.
+    counts, places = np.zeros(1, np.int64), np.zeros(1, np.int64)
+    note_counts(counts, places, places.copy())
