@@ -40,14 +40,19 @@ class Polynomial:
 
     def __call__(self, x: Any) -> NDArray[np.float64]:  # noqa: ANN401 - as numpy has it
         """Return the values at `x`, of the same shape."""
-        return np.polynomial.polynomial.polyval(
-            np.asarray(x, np.float64), self.coefficients
-        )
+        return _values(x, self.coefficients)
 
     def slope(self, x: Any) -> NDArray[np.float64]:  # noqa: ANN401 - as above
         """Return the derivatives at `x`, of the same shape."""
-        derived = np.polynomial.polynomial.polyder(self.coefficients)
-        return np.polynomial.polynomial.polyval(np.asarray(x, np.float64), derived)
+        return _values(x, [k * c for k, c in enumerate(self.coefficients)][1:])
+
+
+def _values(x: Any, coefficients: Sequence[float]) -> NDArray[np.float64]:  # noqa: ANN401 - as numpy has it
+    places = np.asarray(x, np.float64)
+    values = np.zeros(places.shape)
+    for coefficient in reversed(coefficients):
+        values = values * places + coefficient
+    return values
 
 
 def fit_polynomial(
@@ -82,7 +87,8 @@ def fit_polynomial(
     if len(x) < powers.size:
         raise CalibrationError(
             f"a polynomial of degree {degree} needs {powers.size} lines at least, "
-            f"there are {len(x)}; take a lower degree, more sources, or one through zero"
+            f"there are {len(x)}; take a lower degree, more sources, or one through "
+            f"zero"
         )
     places, spreads, values = (np.asarray(part, np.float64) for part in (x, errors, y))
     # Of the order of 1, so that the powers are, too.

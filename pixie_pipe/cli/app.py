@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from pixie_pipe._version import __version__
 from pixie_pipe.cli import output
 from pixie_pipe.cli.bench import bench
+from pixie_pipe.cli.calibrate import calibrate
 from pixie_pipe.cli.check import check
 from pixie_pipe.cli.console import console
 from pixie_pipe.cli.convert import convert
@@ -68,6 +69,7 @@ def run(tokens: Sequence[str]) -> int:
     app.command(modules, usage=_usage("modules [OPTIONS]"))
     app.command(scope, usage=_usage("scope [OPTIONS]"))
     app.command(mca, usage=_usage("mca SECONDS [OPTIONS]"))
+    app.command(calibrate, usage=_usage("calibrate RUN... --source NAME [OPTIONS]"))
     app.command(rates, usage=_usage("rates [OPTIONS]"))
     app.command(
         scan, usage=_usage("scan PARAMETER VALUES [PARAMETER2 VALUES2] [OPTIONS]")
