@@ -182,7 +182,7 @@ def _print(result: CalibrationResult) -> None:
 
     from pixie_pipe._units import format_measured
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("Channel")
     for title in (
         "Line, keV", "Peak, ADC", "Counts", "chi2/ndf", "Off, keV", "FWHM, keV", "%",
@@ -197,7 +197,7 @@ def _print(result: CalibrationResult) -> None:
                 head,
                 f"{line.kev:.2f}",
                 format_measured(line.position, line.position_error),
-                format_measured(line.counts, line.counts_error),
+                f"{line.counts:.0f}",
                 f"{line.chi2 / line.ndf:.2f}",
                 format_measured(float(residual), float(error)),
                 format_measured(found.fwhm_kev, found.fwhm_kev_error),

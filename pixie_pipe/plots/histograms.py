@@ -37,6 +37,9 @@ _LEAST: Final = 0.7
 _MARGIN: Final = 1.25
 """Room above the highest bin, on a linear axis, for the names of peaks."""
 
+_LABEL_WIDTH: Final = 0.02
+"""Width of the name of a peak, as a part of that of the axes."""
+
 _MOST_CURVES: Final = 14
 
 
@@ -106,8 +109,10 @@ def plot_histogram(
             label=label,
             **look | {"zorder": 3},
         )
-        _name_peaks(axes, fit)
-    axes.set_xlim(*(x_range or _filled(counts, edges)))
+    low, high = x_range or _filled(counts, edges)
+    for fit in fits:
+        _name_peaks(axes, fit, counts, edges, (high - low) * _LABEL_WIDTH)
+    axes.set_xlim(low, high)
     axes.set_xlabel(x_label)
     axes.set_ylabel("Counts per bin")
     _scale_counts(axes, scale, float(counts.max(initial=1)))
@@ -117,10 +122,18 @@ def plot_histogram(
     return figure
 
 
-def _name_peaks(axes: Axes, fit: FittedCurve) -> None:
-    middles = (fit.edges[1:] + fit.edges[:-1]) / 2
+def _name_peaks(
+    axes: Axes,
+    fit: FittedCurve,
+    counts: NDArray[Any],
+    edges: NDArray[Any],
+    width: float,
+) -> None:
     for position, text in fit.peaks:
-        height = float(np.interp(position, middles, fit.expected))
+        # Above all counts that the name would cover.
+        is_covered = edges[1:] > position - width / 2
+        is_covered &= edges[:-1] < position + width / 2
+        height = float(counts[is_covered].max(initial=1))
         axes.annotate(
             text, (position, height), xytext=(0, 5), textcoords="offset points",
             ha="center", va="bottom", fontsize="small", rotation=90,
@@ -309,6 +322,7 @@ def _points(
             kev, found, errors, label=name, fmt="o", markersize=4, capsize=2,
             color=style["color"],
         )  # fmt: skip
+    axes.margins(y=0.1)
     if not has_zero:
         axes.set_ylim(bottom=0)
     axes.set_xlabel("Energy (keV)")

@@ -16,7 +16,8 @@ from pixie_pipe.buffers import BufferPool
 from pixie_pipe.events import Events
 from pixie_pipe.kernels._merging import Part, find_moves, moved
 from pixie_pipe.kernels.bitshuffle import compress, most_compressed_bytes
-from pixie_pipe.kernels.histogram import note_counts
+from pixie_pipe.kernels.calibration import calibrate
+from pixie_pipe.kernels.histogram import ChannelRows, note_counts
 from pixie_pipe.kernels.time_order import time_order
 from pixie_pipe.kernels.time_shift import shift_timestamps
 from pixie_pipe.kernels.time_sorter import TimeSorter
@@ -129,6 +130,12 @@ def _fill(events: Events) -> None:
     )
     spectra.fill(events)
     spectra.finish()
+    table = ChannelRows()
+    calibrate(
+        events.crate, events.slot, events.channel, events.energy, events.timestamp,
+        table.module_rows, table.rows, np.zeros((1, 4)), False, 1,
+        np.zeros(len(events), np.float32),
+    )  # fmt: skip
     # What LastingArray uses beside, with memory that can be written to.
     counts, places = np.zeros(1, np.int64), np.zeros(1, np.int64)
     note_counts(counts, places, places.copy())

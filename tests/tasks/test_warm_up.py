@@ -46,7 +46,9 @@ for kinds in ({}, MIXED, {"trace_lengths": (500,)}):
     sort = Driven(SortEvents, rows=300).start()
     join = Driven(GatherEvents, rows=500).start()
     pick = Driven(PickSingleModule, slot=2).start()
-    fill = Driven(FillHistograms).start()
+    fill = Driven(
+        FillHistograms, histograms=[{"kind": "spectrum"}, {"kind": "rate"}]
+    ).start()
     for number, modules in enumerate([[(0, 2)], [(0, 3), (0, 4)]]):
         stream = Stream("Source", number, f"m{number}", LAYOUT.to_dict())
         events = some_events(2000, modules=modules, **kinds)
