@@ -111,7 +111,7 @@ def fit_peaks(
     counts: NDArray[Any],
     peaks: Sequence[Peak],
     *,
-    edges: NDArray[np.float64] | None = None,
+    edges: NDArray[Any] | None = None,
     bins: tuple[int, int] | None = None,
     background: Background = "linear",
 ) -> PeakFit:

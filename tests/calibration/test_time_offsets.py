@@ -53,7 +53,7 @@ def test_offsets_of_simulated_delays(tmp_path):
     )  # fmt: skip
     spectra.fill(coincident_events(delays))
     spectra.finish()
-    offsets = align([measure_difference(one) for one in spectra])
+    offsets = align([measure_difference(spectra[name]) for name in spectra.names])
     assert offsets.reference == A
     for name, delay in zip((A, B, C), delays, strict=True):
         error = max(5 * offsets.errors_ns[name], 1e-9)

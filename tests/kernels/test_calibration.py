@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,9 +40,10 @@ def calibrated(items, spread, seed):
     for channel in ((0, 2, 1), (0, 3, 0)):
         table.add(channel)
     numbers = np.array([item[0] for item in items], np.uint8).reshape(-1, 3)
-    parts = [read_only(np.ascontiguousarray(numbers[:, k])) for k in range(3)]
+    parts: Any = [read_only(np.ascontiguousarray(numbers[:, k])) for k in range(3)]
     kev = np.empty(len(items), np.float32)
-    calibrate(
+    kernel: Any = calibrate
+    kernel(
         *parts,
         read_only(np.array([item[1] for item in items], np.uint16)),
         read_only(np.array([item[2] for item in items], np.uint64)),
