@@ -36,6 +36,12 @@ def format_bytes(size: int) -> str:
     return _scaled(size, _SIZES)
 
 
+def format_measured(value: float, error: float) -> str:
+    """Return a value and the error of its last digits: ``1332.51(24)``."""
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{digits}f}({error * 10**digits:.0f})"
+
+
 def _scaled(value: float, units: tuple[tuple[int, str], ...]) -> str:
     factor, unit = next(
         (item for item in units if abs(value) < _ROUNDS_TO_NEXT_UNIT * item[0]),

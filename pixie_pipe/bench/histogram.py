@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import boost_histogram as bh
 import numpy as np
@@ -41,10 +41,10 @@ def measure(settings: Settings) -> Section:
         "Filling histograms",
         f"Energy spectra of {len(_channels(events))} channels with {_BINS} bins, "
         f"filled with batches of {_BATCH} header-only events. Lasting memory outlives "
-        "the process: a task that may be replaced has it, with a checkpoint after each "
-        "batch. numpy: `np.bincount` of the energies of each channel. boost-histogram: "
-        "`fill` of a histogram with an axis of channels. The memcpy is that of the four "
-        "columns.",
+        "the process: a task that may be replaced has it, with a checkpoint after "
+        "each batch. numpy: `np.bincount` of the energies of each channel. "
+        "boost-histogram: `fill` of a histogram with an axis of channels. The memcpy "
+        "is that of the four columns.",
         (Table("spectra", rows),),
     )
 
@@ -74,7 +74,7 @@ def _compare(
             memory.checkpoint()
             lasting.state()
 
-    ways: dict[str, Callable[[], object]] = {
+    ways: dict[str, Callable[[], Any]] = {
         "kernel": fill_plain,
         "kernel, lasting memory": fill_lasting,
         "np.bincount": lambda: _bincounts(batches, channels),
@@ -100,7 +100,7 @@ def _compare(
 
 
 def _check(
-    ways: dict[str, Callable[[], object]],
+    ways: dict[str, Callable[[], Any]],
     plain: Spectra,
     lasting: Spectra,
     channels: list[str],

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pixie_pipe.calibration.errors import CalibrationError
 
@@ -40,20 +40,25 @@ class Polynomial:
 
     def __call__(self, x: Any) -> NDArray[np.float64]:  # noqa: ANN401 - as numpy has it
         """Return the values at `x`, of the same shape."""
-        return np.polynomial.polynomial.polyval(
-            np.asarray(x, np.float64), self.coefficients
-        )
+        return _values(x, self.coefficients)
 
     def slope(self, x: Any) -> NDArray[np.float64]:  # noqa: ANN401 - as above
         """Return the derivatives at `x`, of the same shape."""
-        derived = np.polynomial.polynomial.polyder(self.coefficients)
-        return np.polynomial.polynomial.polyval(np.asarray(x, np.float64), derived)
+        return _values(x, [k * c for k, c in enumerate(self.coefficients)][1:])
+
+
+def _values(x: Any, coefficients: Sequence[float]) -> NDArray[np.float64]:  # noqa: ANN401 - as numpy has it
+    places = np.asarray(x, np.float64)
+    values = np.zeros(places.shape)
+    for coefficient in reversed(coefficients):
+        values = values * places + coefficient
+    return values
 
 
 def fit_polynomial(
-    x: Sequence[float],
-    errors: Sequence[float],
-    y: Sequence[float],
+    x: ArrayLike,
+    errors: ArrayLike,
+    y: ArrayLike,
     *,
     degree: int = 1,
     through_zero: bool = False,
@@ -79,12 +84,13 @@ def fit_polynomial(
     if not 1 <= degree <= MOST_DEGREE:
         raise CalibrationError(f"the degree is {degree}, expected 1 to {MOST_DEGREE}")
     powers = np.arange(1 if through_zero else 0, degree + 1)
-    if len(x) < powers.size:
+    places, spreads, values = (np.asarray(part, np.float64) for part in (x, errors, y))
+    if places.size < powers.size:
         raise CalibrationError(
             f"a polynomial of degree {degree} needs {powers.size} lines at least, "
-            f"there are {len(x)}; take a lower degree, more sources, or one through zero"
+            f"there are {places.size}; take a lower degree, more sources, or one "
+            f"through zero"
         )
-    places, spreads, values = (np.asarray(part, np.float64) for part in (x, errors, y))
     # Of the order of 1, so that the powers are, too.
     scale = float(np.abs(places).max())
     table = (places[:, None] / scale) ** powers
@@ -107,5 +113,5 @@ def fit_polynomial(
         coefficients=tuple(coefficients.tolist()),
         errors=tuple(sigmas.tolist()),
         chi2=float((((table @ solved - values) * weights) ** 2).sum()),
-        ndf=len(x) - powers.size,
+        ndf=places.size - powers.size,
     )

@@ -11,6 +11,7 @@ from pixie_pipe._version import __version__
 from pixie_pipe.cli import output
 from pixie_pipe.cli.baselines import baselines
 from pixie_pipe.cli.bench import bench
+from pixie_pipe.cli.calibrate import calibrate
 from pixie_pipe.cli.check import check
 from pixie_pipe.cli.console import console
 from pixie_pipe.cli.convert import convert
@@ -74,6 +75,7 @@ def run(tokens: Sequence[str]) -> int:
     app.command(baselines, usage=_usage("baselines [OPTIONS]"))
     app.command(tau, usage=_usage("tau [OPTIONS]"))
     app.command(offsets, usage=_usage("offsets [OPTIONS]"))
+    app.command(calibrate, usage=_usage("calibrate RUN... --source NAME [OPTIONS]"))
     app.command(rates, usage=_usage("rates [OPTIONS]"))
     app.command(
         scan, usage=_usage("scan PARAMETER VALUES [PARAMETER2 VALUES2] [OPTIONS]")

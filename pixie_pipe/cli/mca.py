@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -160,18 +159,14 @@ def _print(spectra: Spectra, found: list[list[Peak]], *, with_peaks: bool) -> No
 
 
 def _peak_cells(peak: Peak | None) -> list[str]:
+    from pixie_pipe._units import format_measured
+
     if peak is None:
         return ["none", "", "", ""]
     percent = f"{100 * peak.width / peak.position:.2f}" if peak.position > 0 else "?"
     return [
-        _measured(peak.position, peak.position_error),
-        _measured(peak.width, peak.width_error),
+        format_measured(peak.position, peak.position_error),
+        format_measured(peak.width, peak.width_error),
         percent,
-        _measured(peak.counts, peak.counts_error),
+        format_measured(peak.counts, peak.counts_error),
     ]
-
-
-def _measured(value: float, error: float) -> str:
-    """Return a value and the error of its last digits: ``1332.51(24)``."""
-    digits = max(0, 1 - math.floor(math.log10(error)))
-    return f"{value:.{digits}f}({error * 10**digits:.0f})"

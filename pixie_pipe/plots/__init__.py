@@ -10,6 +10,14 @@ from __future__ import annotations
 from pixie_pipe.plots.baselines import plot_baselines
 from pixie_pipe.plots.channel_values import plot_channel_values
 from pixie_pipe.plots.figures import FORMATS, PlotError, drawn, require, save
+from pixie_pipe.plots.histograms import (
+    FittedCurve,
+    plot_histogram,
+    plot_matrix,
+    plot_rates_in_time,
+    plot_residuals,
+    plot_resolutions,
+)
 from pixie_pipe.plots.persistence import plot_event_persistence, plot_persistence
 from pixie_pipe.plots.rates import plot_rates
 from pixie_pipe.plots.scans import plot_scan_curves, plot_scan_maps
@@ -19,13 +27,19 @@ from pixie_pipe.plots.traces import FilterCurves, plot_traces
 __all__ = [
     "FORMATS",
     "FilterCurves",
+    "FittedCurve",
     "PlotError",
     "drawn",
     "plot_baselines",
     "plot_channel_values",
     "plot_event_persistence",
+    "plot_histogram",
+    "plot_matrix",
     "plot_persistence",
     "plot_rates",
+    "plot_rates_in_time",
+    "plot_residuals",
+    "plot_resolutions",
     "plot_scan_curves",
     "plot_scan_maps",
     "plot_spectra",

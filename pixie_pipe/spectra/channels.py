@@ -20,6 +20,18 @@ def channel_name(crate: int, slot: int, channel: int) -> str:
     return f"c{crate}-s{slot:02d}-ch{channel:02d}"
 
 
+def full_name(name: str) -> str:
+    """Return ``c0-s02-ch03`` for ``0/2/3``, and ``c0-s02`` for ``0/2``.
+
+    Raises
+    ------
+    SpectraError
+        If it is neither a channel nor a module.
+    """
+    crate, slot, *channel = parse_channels(name)
+    return channel_name(crate, slot, channel[0]) if channel else f"c{crate}-s{slot:02d}"
+
+
 def parse_channel(name: str) -> tuple[int, int, int]:
     """Return crate, slot and channel of a name.
 

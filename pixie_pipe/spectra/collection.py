@@ -125,6 +125,8 @@ class Spectra:
     def __add__(self, other: object) -> Spectra:
         """Return the sum of two, of parts of a run or of several runs.
 
+        What waits for later events is not in it: call `finish` of each part before.
+
         Raises
         ------
         SpectraError

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final, TypeAlias
 
 from pixie_pipe.events.schema import COLUMN, COLUMNS
-from pixie_pipe.spectra.channels import parse_channel, parse_channels
+from pixie_pipe.spectra.channels import full_name, parse_channel
 from pixie_pipe.spectra.errors import SpectraError
 
 KINDS: Final = {
@@ -223,8 +223,7 @@ def _channels(key: str, value: Any) -> tuple[str, ...]:  # noqa: ANN401 - as it 
             raise SpectraError(
                 f"{key} has {name!r}, expected names such as c0-s02-ch03"
             )
-        parse_channels(name)
-    return tuple(value)
+    return tuple(full_name(name) for name in value)
 
 
 def _window(key: str, value: Any) -> float:  # noqa: ANN401 - as it was given

@@ -95,20 +95,23 @@ class PeakFit:
     def expected(self) -> NDArray[np.float64]:
         """Counts of each bin by the fit, shape (bins,)."""
         model = _model(len(self.peaks), self.edges, self.background)
-        return np.diff(model(self.edges, *self.parameters))
+        counts: NDArray[np.float64] = np.diff(model(self.edges, *self.parameters))
+        return counts
 
     @property
     def residuals(self) -> NDArray[np.float64]:
         """Counts less those by the fit, in standard deviations; shape (bins,)."""
         expected = self.expected
-        return (self.counts - expected) / np.sqrt(expected.clip(min=1.0))
+        spread: NDArray[np.float64] = np.sqrt(expected.clip(min=1.0))
+        found: NDArray[np.float64] = (self.counts - expected) / spread
+        return found
 
 
 def fit_peaks(
     counts: NDArray[Any],
     peaks: Sequence[Peak],
     *,
-    edges: NDArray[np.float64] | None = None,
+    edges: NDArray[Any] | None = None,
     bins: tuple[int, int] | None = None,
     background: Background = "linear",
 ) -> PeakFit:
@@ -145,11 +148,11 @@ def fit_peaks(
         If iminuit is not installed.
     """
     values = np.asarray(counts, np.float64)
-    if edges is None:
-        edges = np.arange(values.size + 1) - 0.5
-    if edges.shape != (values.size + 1,):
+    numbered = np.arange(values.size + 1, dtype=np.float64) - 0.5
+    places = numbered if edges is None else np.asarray(edges, np.float64)
+    if places.shape != (values.size + 1,):
         raise SpectraError(
-            f"there are {edges.size} edges for {values.size} bins, expected "
+            f"there are {places.size} edges for {values.size} bins, expected "
             f"{values.size + 1}"
         )
     if not peaks:
@@ -161,8 +164,8 @@ def fit_peaks(
             f"{last - first} bins are too few to fit {len(peaks)} peaks; take more, "
             f"or bins that are less wide"
         )
-    part, where = values[first:last], edges[first : last + 1]
-    start = _start(part, where, [_placed(peak, edges) for peak in peaks], background)
+    part, where = values[first:last], places[first : last + 1]
+    start = _start(part, where, [_placed(peak, places) for peak in peaks], background)
     found, errors, chi2 = _minimize(part, where, start, background, len(peaks))
     fitted = [
         _peak(found[k : k + _PER_PEAK], errors[k : k + _PER_PEAK])

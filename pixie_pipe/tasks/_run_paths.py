@@ -10,6 +10,12 @@ def run_label(run_directory: str, run_number: int) -> str:
     return Path(run_directory).name if run_directory else f"{run_number:04d}"
 
 
+def recorded_number(run_directory: str) -> int | None:
+    """Return the number of a run on the disk; None if it has no directory."""
+    name = Path(run_directory).name
+    return int(name) if name.isdecimal() else None
+
+
 def output_path(text: str, run_directory: str, run_number: int) -> Path:
     """Return the absolute path that a parameter means.
 

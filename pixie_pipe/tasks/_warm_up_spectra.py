@@ -1,10 +1,11 @@
-"""Call each kernel that fills histograms once."""
+"""Call each kernel that calibrates energies and fills histograms once."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from pixie_pipe.kernels.histogram import note_counts
+from pixie_pipe.kernels.calibration import calibrate
+from pixie_pipe.kernels.histogram import ChannelRows, note_counts
 from pixie_pipe.spectra import Spectra
 from pixie_pipe.tasks._warm_up_events import read_only, some_events
 
@@ -24,6 +25,12 @@ def warm_up_spectra() -> None:
     )
     spectra.fill(events)
     spectra.finish()
+    table = ChannelRows()
+    calibrate(
+        events.crate, events.slot, events.channel, events.energy, events.timestamp,
+        table.module_rows, table.rows, np.zeros((1, 4)), False, 1,
+        np.zeros(len(events), np.float32),
+    )  # fmt: skip
     # What LastingArray uses beside, with memory that can be written to.
     counts, places = np.zeros(1, np.int64), np.zeros(1, np.int64)
     note_counts(counts, places, places.copy())

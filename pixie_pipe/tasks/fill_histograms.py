@@ -17,6 +17,7 @@ from pixie_pipe.pipeline.preparing import Preparation
 from pixie_pipe.pipeline.task import Task
 from pixie_pipe.spectra.declaration import KINDS, check_declarations
 from pixie_pipe.spectra.errors import SpectraError
+from pixie_pipe.tasks._run_paths import recorded_number
 
 if TYPE_CHECKING:
     from pixie_pipe.events import Events
@@ -100,7 +101,8 @@ class FillHistograms(Task):
             if self.state_path and self._memory is None:
                 self._memory = self._new_memory()
             self._spectra = Spectra(self.config.histograms, memory=self._memory)
-            self._spectra.runs = (self.run_number,)
+            number = recorded_number(self.run_directory)
+            self._spectra.runs = () if number is None else (number,)
         return self._spectra
 
     def _new_memory(self) -> LastingMemory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 import boost_histogram as bh
 import numpy as np
@@ -30,7 +31,7 @@ NONE = read_only(np.zeros(0, np.bool_))
 
 def columns(items):
     numbers = np.array([item[0] for item in items], np.uint8).reshape(-1, 3)
-    parts = [read_only(np.ascontiguousarray(numbers[:, k])) for k in range(3)]
+    parts: Any = [read_only(np.ascontiguousarray(numbers[:, k])) for k in range(3)]
     return [*parts, read_only(np.array([item[1] for item in items], np.uint16))]
 
 
@@ -74,7 +75,7 @@ def test_places_in_rows(items, low, bins, shift, wanted, gated):
     assert table.channels == known
     if wanted is None and not gated:
         places = np.empty(len(items), np.int64)
-        ready = (table.module_rows, table.rows, float(low), bins, shift, places)
+        ready: Any = (table.module_rows, table.rows, float(low), bins, shift, places)
         assert place_all(*columns(items), *ready)
         assert places.tolist() == expected
 
@@ -89,7 +90,7 @@ def test_place_all_refuses_channels_without_a_row():
         ((9, 9, 9), False),
     ]:
         items = [((0, 2, 1), 5), (channel, 5)]
-        ready = (table.module_rows, table.rows, 0.0, 8, 0, np.empty(2, np.int64))
+        ready: Any = (table.module_rows, table.rows, 0.0, 8, 0, np.empty(2, np.int64))
         assert place_all(*columns(items), *ready) is is_known
 
 
@@ -138,7 +139,9 @@ members = st.tuples(
 
 def paired(numbers, x, y, most):
     """Return how often each place comes, and how many events were left out."""
-    groups, found, left_out, latest = defaultdict(list), defaultdict(int), 0, 0
+    groups: Any = defaultdict(list)
+    found: Any = defaultdict(int)
+    left_out = latest = 0
     for number, a, b in zip(numbers, x, y, strict=True):
         if number == 0 or (a < 0 and b < 0):
             continue
@@ -164,9 +167,10 @@ def test_pairs_of_coincidences(most, events, cuts):
     ends = sorted({min(cut, len(events)) for cut in cuts} | {len(events)})
     for first, last in zip([0, *ends], ends, strict=False):
         start = 0
-        part = [np.ascontiguousarray(one[first:last]) for one in (numbers, x, y)]
+        part: Any = [np.ascontiguousarray(one[first:last]) for one in (numbers, x, y)]
         while start < last - first:
-            start, filled = place_pairs(*part, HEIGHT, store, state, start, places, 0)
+            kernel: Any = place_pairs
+            start, filled = kernel(*part, HEIGHT, store, state, start, places, 0)
             for place in places[:filled].tolist():
                 found[place] += 1
     assert (dict(found), state[2]) == paired(numbers, x, y, most)

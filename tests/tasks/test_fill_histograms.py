@@ -15,13 +15,15 @@ EVENTS = some_events(2000, modules=MODULES, channels=3)
 
 
 def test_the_file_has_a_spectrum_of_each_channel(drive, tmp_path):
-    fill = drive(FillHistograms, directory=tmp_path).start()
+    run = tmp_path / "0042"
+    run.mkdir()
+    fill = drive(FillHistograms, directory=run).start()
     fill.work(EVENTS[:700], EVENTS[700:])
     fill.stop()
-    spectra = read_spectra(tmp_path)
+    spectra = read_spectra(run)
     assert spectra.names == ["energy"]
     assert spectra.events == 2000
-    assert spectra.runs == (1,)
+    assert spectra.runs == (42,)
     energy = spectra["energy"]
     assert energy.channels == [f"c0-s0{s}-ch0{c}" for s in (2, 3) for c in range(3)]
     for slot, channel in [(2, 0), (3, 2)]:

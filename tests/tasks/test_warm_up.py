@@ -60,7 +60,9 @@ for kinds in ({}, MIXED, {"trace_lengths": (500,)}):
     sort = Driven(SortEvents, rows=300).start()
     join = Driven(GatherEvents, rows=500).start()
     pick = Driven(PickSingleModule, slot=2).start()
-    fill = Driven(FillHistograms).start()
+    fill = Driven(
+        FillHistograms, histograms=[{"kind": "spectrum"}, {"kind": "rate"}]
+    ).start()
     build = [
         Driven(BuildCoincidences, **how).start()
         for how in (
