@@ -1,4 +1,4 @@
-"""Files: raw list-mode files in, HDF5 and Parquet out, and runs on disk."""
+"""Files: raw list-mode files in, files of events out and in, and runs on disk."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pixie_pipe.storage.atomic import OutputExistsError, new_file
     from pixie_pipe.storage.conversion import ConversionReport, StreamReport, convert
     from pixie_pipe.storage.event_table import EventTable, open_events
+    from pixie_pipe.storage.exporting import ExportError, ExportReport, export
     from pixie_pipe.storage.hdf5 import Hdf5Writer, read_hdf5, read_hdf5_metadata
     from pixie_pipe.storage.parquet import (
         ParquetWriter,
@@ -59,6 +60,8 @@ __all__ = [
     "DataWarning",
     "EventReadError",
     "EventTable",
+    "ExportError",
+    "ExportReport",
     "Hdf5Writer",
     "ModuleEntry",
     "OutputError",
@@ -88,6 +91,7 @@ __all__ = [
     "assign_streams",
     "convert",
     "expand_paths",
+    "export",
     "list_runs",
     "new_file",
     "next_number",
@@ -110,6 +114,8 @@ _HOMES = {
     "DataWarning": "raw",
     "EventReadError": "reader",
     "EventTable": "event_table",
+    "ExportError": "exporting",
+    "ExportReport": "exporting",
     "Hdf5Writer": "hdf5",
     "ModuleEntry": "streams",
     "OutputError": "writer",
@@ -139,6 +145,7 @@ _HOMES = {
     "assign_streams": "streams",
     "convert": "conversion",
     "expand_paths": "raw",
+    "export": "exporting",
     "list_runs": "run_catalogue",
     "new_file": "atomic",
     "next_number": "run_catalogue",
