@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from pixie_pipe.storage.conversion import ConversionReport, StreamReport, convert
     from pixie_pipe.storage.event_table import EventTable, open_events
     from pixie_pipe.storage.exporting import ExportError, ExportReport, export
-    from pixie_pipe.storage.hdf5 import Hdf5Writer, read_hdf5, read_hdf5_metadata
+    from pixie_pipe.storage.hdf5 import Hdf5Writer
+    from pixie_pipe.storage.hdf5_reader import read_hdf5, read_hdf5_metadata
     from pixie_pipe.storage.parquet import (
         ParquetWriter,
         read_parquet,
@@ -152,8 +153,8 @@ _HOMES = {
     "open_events": "event_table",
     "probe": "probing",
     "read_events": "reading",
-    "read_hdf5": "hdf5",
-    "read_hdf5_metadata": "hdf5",
+    "read_hdf5": "hdf5_reader",
+    "read_hdf5_metadata": "hdf5_reader",
     "read_parquet": "parquet",
     "read_parquet_metadata": "parquet",
     "read_pieces": "raw",
