@@ -15,6 +15,7 @@ from pixie_pipe.cli.calibrate import calibrate
 from pixie_pipe.cli.check import check
 from pixie_pipe.cli.console import console
 from pixie_pipe.cli.convert import convert
+from pixie_pipe.cli.export import export
 from pixie_pipe.cli.inspect import inspect
 from pixie_pipe.cli.layouts import layouts
 from pixie_pipe.cli.mca import mca
@@ -85,6 +86,7 @@ def run(tokens: Sequence[str]) -> int:
     app.command(plugins, usage=_usage("plugins [OPTIONS]"))
     app.command(schema, usage=_usage("schema [OPTIONS]"))
     app.command(convert, usage=_usage("convert FILES... -o OUTPUT [OPTIONS]"))
+    app.command(export, usage=_usage("export SOURCE... -o OUTPUT [OPTIONS]"))
     app.command(inspect, usage=_usage("inspect FILES... [OPTIONS]"))
     app.command(settings_app())
     app.command(sample, usage=_usage("sample FILE [OPTIONS]"))
@@ -164,5 +166,6 @@ _LIBRARIES = (
     "pyarrow",
     "pandas",
     "awkward",
+    "uproot",
     "matplotlib",
 )

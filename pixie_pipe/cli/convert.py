@@ -1,11 +1,11 @@
-"""``pixie-pipe convert``: raw files to HDF5 or Parquet."""
+"""``pixie-pipe convert``: raw files to a file of events."""
 
 from __future__ import annotations
 
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -18,19 +18,24 @@ if TYPE_CHECKING:
 
 def convert(
     *files: Path,
-    output_file: Annotated[Path, Parameter(name=("--output", "-o"))],
+    output_file: Annotated[
+        Path, Parameter(name=("--output", "-o"), help=output.FILE_HELP)
+    ],
     source: SourceOptions | None = None,
-    compression: Literal["bitshuffle-lz4", "gzip", "none"] = "bitshuffle-lz4",
+    compression: Annotated[
+        str | None, Parameter(help=output.COMPRESSION_HELP, show_default=False)
+    ] = None,
     force: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     quiet: Annotated[
         bool, Parameter(name=("--quiet", "-q"), negative="", show_default=False)
     ] = False,
 ) -> None:
-    """Convert raw files to a table of events, HDF5 or Parquet.
+    """Convert raw files to a file of events: HDF5, LH5, Parquet, ROOT.
 
     Files of one module are one stream, in the order given; files of several
     modules may be mixed. What cannot be decoded is left out, counted, and
-    listed in the output with its place and the reason.
+    listed in the output with its place and the reason. For fewer columns or
+    channels, or a range of time, see pixie-pipe export.
 
     Example: pixie-pipe convert run_*.bin --frequency 500 --revision 34688 -o run.h5
 
@@ -38,10 +43,6 @@ def convert(
     ----------
     files
         Raw list-mode files in the order of the run.
-    output_file
-        File to write; the ending .h5, .hdf5 or .parquet decides on the format.
-    compression
-        Compression of the columns.
     force
         Replace a file that exists.
     quiet
@@ -74,15 +75,11 @@ def _print_summary(report: ConversionReport) -> None:
 
     modules = sorted({module for part in report.streams for module in part.modules})
     names = ", ".join(f"{crate}/{slot}" for crate, slot in modules)
-    seconds = max(report.seconds, 1e-9)
     content = (
         f"{report.output}: {format_count(report.events)} events of "
         f"{'module' if len(modules) == 1 else 'modules'} {names or 'none'}, "
         f"{format_bytes(report.output_bytes)} from {format_bytes(report.input_bytes)}"
     )
-    speed = (
-        f"{report.seconds:.1f} s, {output.event_rate(report.events / seconds)}, "
-        f"{format_bytes(int(report.input_bytes / seconds))}/s"
-    )
+    speed = output.speed_text(report.events, report.input_bytes, report.seconds)
     lines = [content, output.balance_text(report.balance), speed]
     output.results().print("\n".join(lines), soft_wrap=True)

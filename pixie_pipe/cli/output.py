@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int, int], None]
 """Called with the bytes done, the bytes of all files, and the events so far."""
 
+FILE_HELP = (
+    "File to write; its ending decides on the format: .h5, .lh5, .parquet, .root or "
+    ".csv."
+)
+COMPRESSION_HELP = (
+    "HDF5: bitshuffle-lz4 (default), gzip, none; LH5: gzip (default), bitshuffle-lz4, "
+    "none; Parquet: zstd (default), gzip, none; ROOT: zlib (default), lz4, zstd, none."
+)
+
 _PLAIN = {"µ": "u", "·": ",", "–": "-", "…": "...", "×": "x", "σ": "sigma", "τ": "tau"}
 _ERROR_HANDLER = "pixie_pipe.plain"
 
@@ -258,3 +267,14 @@ def event_rate(per_second: float) -> str:
     if per_second >= 1e6:
         return f"{per_second / 1e6:.1f} M events/s"
     return f"{per_second / 1e3:.1f} k events/s"
+
+
+def speed_text(events: int, size: int, seconds: float) -> str:
+    """Return how fast events were made from `size` bytes as one line."""
+    from pixie_pipe._units import format_bytes
+
+    divisor = max(seconds, 1e-9)
+    return (
+        f"{seconds:.1f} s, {event_rate(events / divisor)}, "
+        f"{format_bytes(int(size / divisor))}/s"
+    )

@@ -16,6 +16,7 @@ from pixie_pipe.runs.errors import RunContentError
 if TYPE_CHECKING:
     import os
 
+    import boost_histogram as bh
     import numpy as np
 
 Channel = tuple[int, int, int]
@@ -41,6 +42,19 @@ class Spectrum:
     counts: NDArray[np.integer]
     edges: NDArray[np.integer]
     overflow: int
+
+    def to_boost(self) -> bh.Histogram:
+        """Return it as a histogram of boost-histogram."""
+        import boost_histogram as bh
+
+        axis = bh.axis.Regular(
+            len(self.counts), float(self.edges[0]), float(self.edges[-1])
+        )
+        histogram = bh.Histogram(axis, storage=bh.storage.Double())
+        view = histogram.view(flow=True)
+        view[1:-1] = self.counts
+        view[-1] = self.overflow
+        return histogram
 
 
 class Spectra(Mapping[Channel, Spectrum]):

@@ -199,10 +199,13 @@ class Run:
     @property
     def events_file(self) -> Path | None:
         """The file of events; None if there is none."""
-        names = [name for name in self.record.outputs if is_event_file(name)]
-        for name in dict.fromkeys([*names, *_USUAL_EVENTS]):
+        for name in _USUAL_EVENTS:
+            if (self.path / name).is_file():
+                return self.path / name
+        # WriteEvents may have been told another name; other tasks have outputs, too.
+        for name in self.record.outputs:
             path = self.path / name
-            if path.is_file() and path.name != _HISTOGRAMS:
+            if is_event_file(path) and path.is_file() and _holds_events(path):
                 return path
         return None
 
@@ -343,3 +346,12 @@ class Run:
                 warnings.warn(str(error), DataWarning, stacklevel=3)
         streams = raw_streams(self._directory, known, self._modules)
         return EventTable(RawReader(streams, name=str(self._directory.raw)))
+
+
+def _holds_events(path: Path) -> bool:
+    """Tell whether a file of some format is one of events."""
+    try:
+        open_events(path).close()
+    except PixiePipeError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""Files: raw list-mode files in, HDF5 and Parquet out, and runs on disk."""
+"""Files: raw list-mode files in, files of events out and in, and runs on disk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from pixie_pipe.storage.coincidences import CoincidenceFile
     from pixie_pipe.storage.conversion import ConversionReport, StreamReport, convert
     from pixie_pipe.storage.event_table import EventTable, open_events
-    from pixie_pipe.storage.hdf5 import Hdf5Writer, read_hdf5, read_hdf5_metadata
+    from pixie_pipe.storage.exporting import ExportError, ExportReport, export
+    from pixie_pipe.storage.hdf5 import Hdf5Writer
+    from pixie_pipe.storage.hdf5_reader import read_hdf5, read_hdf5_metadata
     from pixie_pipe.storage.parquet import (
         ParquetWriter,
         read_parquet,
@@ -62,6 +64,8 @@ __all__ = [
     "DataWarning",
     "EventReadError",
     "EventTable",
+    "ExportError",
+    "ExportReport",
     "Hdf5Writer",
     "ModuleEntry",
     "OutputError",
@@ -91,6 +95,7 @@ __all__ = [
     "assign_streams",
     "convert",
     "expand_paths",
+    "export",
     "list_runs",
     "new_file",
     "next_number",
@@ -116,6 +121,8 @@ _HOMES = {
     "DataWarning": "raw",
     "EventReadError": "reader",
     "EventTable": "event_table",
+    "ExportError": "exporting",
+    "ExportReport": "exporting",
     "Hdf5Writer": "hdf5",
     "ModuleEntry": "streams",
     "OutputError": "writer",
@@ -145,14 +152,15 @@ _HOMES = {
     "assign_streams": "streams",
     "convert": "conversion",
     "expand_paths": "raw",
+    "export": "exporting",
     "list_runs": "run_catalogue",
     "new_file": "atomic",
     "next_number": "run_catalogue",
     "open_events": "event_table",
     "probe": "probing",
     "read_events": "reading",
-    "read_hdf5": "hdf5",
-    "read_hdf5_metadata": "hdf5",
+    "read_hdf5": "hdf5_reader",
+    "read_hdf5_metadata": "hdf5_reader",
     "read_parquet": "parquet",
     "read_parquet_metadata": "parquet",
     "read_pieces": "raw",

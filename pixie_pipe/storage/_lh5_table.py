@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +13,9 @@ from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
 from pixie_pipe.storage._chunks import ChunkedDataset
 from pixie_pipe.storage.hdf5 import compressor_of, filters_of
 from pixie_pipe.storage.writer import filled, only
+
+if TYPE_CHECKING:
+    import h5py
 
 CHUNK_ROWS: Final = 1 << 13
 """Rows of a chunk. Every channel has a chunk of each column in memory: less than in
@@ -131,7 +133,8 @@ class Lh5Table:
         self._columns[name] = dataset
         if self._rows:
             # What an event has that does not have the block.
-            bare = Events({key: events[key][:1] for key in Events.empty().columns})
+            core = [key for key in Events.empty().columns if key in events.columns]
+            bare = Events({key: events[key][:1] for key in core})
             absent = _stored(filled(self._path, bare, {name})[name])
             for first in range(0, self._rows, CHUNK_ROWS):
                 count = min(CHUNK_ROWS, self._rows - first)
@@ -237,7 +240,6 @@ class _Waveforms:
             self._group.move("values", "equal")
         group = self._group.create_group("values")
         group.attrs["datatype"] = _VECTORS
-        group.attrs["units"] = "ADC"
         self._samples = self._dataset(group, "flattened_data", 1, "array<1>{real}")
         self._ends = ChunkedDataset(
             group,
@@ -272,7 +274,12 @@ class _Waveforms:
             width=width,
             chunk_rows=max(1, CHUNK_BYTES // (width * TRACE_SAMPLES.dtype.itemsize)),
             filters=filters_of(self._compression),
-            attributes={"datatype": datatype, "units": "ADC"},
+            # Without units: dspeed gives those of the samples to the table, and lh5
+            # then finds that table and file differ.
+            attributes={
+                "datatype": datatype,
+                "description": f"Samples in {TRACE_SAMPLES.unit}",
+            },
             compress=compressor_of(self._compression),
         )
 

@@ -10,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixie_pipe.coincidences import Coincidences
-from pixie_pipe.storage.hdf5 import Hdf5Error, read_hdf5, read_hdf5_metadata
+from pixie_pipe.storage.hdf5_reader import (
+    Hdf5Error,
+    read_hdf5,
+    read_hdf5_metadata,
+)
 
 if TYPE_CHECKING:
     from pixie_pipe.storage.raw import PathLike

@@ -34,6 +34,7 @@ from pixie_pipe.storage.writer import (
     check_compression,
     chosen_columns,
     filled,
+    only,
     with_traces,
 )
 
@@ -248,7 +249,7 @@ class CsvReader:
                 f"{self._path}: has no column {', '.join(map(repr, unknown))}; "
                 f"columns: {', '.join(self.columns)}"
             )
-        return filled(self._path, self._events[first:behind], wanted)
+        return only(self._events[first:behind], wanted)
 
     def close(self) -> None:
         """Do nothing: the file was closed when it had been read."""
@@ -265,7 +266,11 @@ class CsvReader:
                     f"{len(names)}"
                 )
         texts = dict(
-            zip(names, zip(*values, strict=True) if values else [()] * len(names))
+            zip(
+                names,
+                zip(*values, strict=True) if values else [()] * len(names),
+                strict=True,
+            )
         )
         found: dict[str, Any] = {}
         for name, column in COLUMN.items():

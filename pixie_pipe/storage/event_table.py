@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,13 @@ from pixie_pipe.events import COLUMN, Block, Events
 from pixie_pipe.events.schema import TRACE_SAMPLES
 from pixie_pipe.storage import _row_ranges
 from pixie_pipe.storage.reader import EventReadError, open_reader
-from pixie_pipe.storage.time_index import STRETCH_ROWS, TimeIndexBuilder
+from pixie_pipe.storage.time_index import (
+    STRETCH_ROWS,
+    UNITS,
+    TimeIndexBuilder,
+    TimeUnit,
+    picoseconds,
+)
 from pixie_pipe.storage.writer import with_traces
 
 if TYPE_CHECKING:
@@ -30,10 +36,6 @@ BATCH_BYTES: Final = 64 << 20
 # Rows between two ranges that are rather read and left out than skipped: reading costs
 # some 0.1 ms a column, whatever its size.
 _WIDEST_GAP: Final = 4096
-
-_UNITS: Final = {"s": 10**12, "ms": 10**9, "us": 10**6, "ns": 1000, "ps": 1}
-
-TimeUnit = Literal["s", "ms", "us", "ns", "ps"]
 
 
 class EventTable:
@@ -225,13 +227,13 @@ class EventTable:
         EventReadError
             If the unit is unknown, or there is no column ``time_ps``.
         """
-        if unit not in _UNITS:
+        if unit not in UNITS:
             raise EventReadError(
-                f"the unit {unit!r} is unknown, expected {', '.join(_UNITS)}"
+                f"the unit {unit!r} is unknown, expected {', '.join(UNITS)}"
             )
         limits = np.iinfo(np.int64)
-        first = limits.min if start is None else _picoseconds(start, unit)
-        behind = limits.max + 1 if stop is None else _picoseconds(stop, unit)
+        first = limits.min if start is None else picoseconds(start, unit)
+        behind = limits.max + 1 if stop is None else picoseconds(stop, unit)
         parts = []
         for row, rows, earliest, latest in self._stretches().tolist():
             if latest < first or earliest >= behind:
@@ -435,10 +437,3 @@ def open_events(path: PathLike) -> EventTable:
     ...     energy = events.between(10, 20)["energy"]
     """
     return EventTable(open_reader(path))
-
-
-def _picoseconds(time: float, unit: TimeUnit) -> int:
-    factor = _UNITS[unit]
-    if isinstance(time, (int, np.integer)):
-        return int(time) * factor
-    return round(float(time) * factor)

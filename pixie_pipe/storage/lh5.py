@@ -1,4 +1,4 @@
-"""Events as LH5, the flavour of HDF5 that the tools of LEGEND open: lh5, dspeed, pygama.
+"""Events as LH5: HDF5 as the tools of LEGEND open it, lh5, dspeed and pygama.
 
 A table for each channel, ``ch000205/raw`` for crate 0, slot 2, channel 5, with one
 object for each column, ``waveform`` for the traces, and ``timestamp`` in seconds. The

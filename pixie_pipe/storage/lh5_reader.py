@@ -89,7 +89,8 @@ class Lh5Reader:
             self._file.close()
             raise Lh5Error(
                 f"{path}: format and version are {found[0]!r} and {found[1]}, expected "
-                f"{FORMAT!r} and {FORMAT_VERSION}: only LH5 files of pixie_pipe are read"
+                f"{FORMAT!r} and {FORMAT_VERSION}: only LH5 files of pixie_pipe are "
+                f"read"
             )
         self._channels = [
             _Channel(group["raw"], group["raw"][ROW]) for group in self._file.values()

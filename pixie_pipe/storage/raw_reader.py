@@ -28,6 +28,7 @@ from pixie_pipe.storage.raw import (
     PIECE_BYTES,
     DataWarning,
     PieceReader,
+    RawFileError,
     open_raw,
     read_into,
     size_of,
@@ -144,7 +145,7 @@ class RawReader:
         Raises
         ------
         RawFileError
-            If a file cannot be read.
+            If a file cannot be read, or has changed.
         """
         wanted = with_traces(columns)
         # Has the blocks that these rows may not have.
@@ -155,9 +156,13 @@ class RawReader:
             if low < high:
                 parts += self._rows(scanned, low, high)
             start += scanned.events
-        events = only(Events.concatenate(parts), wanted)
-        assert len(events) == behind - first or not wanted, "raw files have changed"
-        return events
+        events = Events.concatenate(parts)
+        if len(events) != behind - first:
+            raise RawFileError(
+                f"{self.name}: has {len(events)} of {behind - first} events that were "
+                f"there before; the files have changed, open them again"
+            )
+        return only(events, wanted)
 
     def close(self) -> None:
         """Do nothing: files are open only while they are read."""

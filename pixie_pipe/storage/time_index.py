@@ -7,7 +7,7 @@ without reading the others, whatever the order.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,11 @@ STRETCH_ROWS = 1 << 17
 
 TIME_INDEX = "time_index"
 """Name of the dataset in HDF5 files."""
+
+TimeUnit = Literal["s", "ms", "us", "ns", "ps"]
+
+UNITS: Final = {"s": 10**12, "ms": 10**9, "us": 10**6, "ns": 1000, "ps": 1}
+"""Picoseconds of each unit."""
 
 
 class TimeIndexBuilder:
@@ -78,3 +83,10 @@ def read_time_index(file: h5py.File) -> NDArray[np.void] | None:
         return None
     index: NDArray[np.void] = file[TIME_INDEX][:]
     return index.astype(STRETCH)
+
+
+def picoseconds(time: float, unit: TimeUnit) -> int:
+    """Return a time in ps; exact for integers."""
+    if isinstance(time, (int, np.integer)):
+        return int(time) * UNITS[unit]
+    return round(float(time) * UNITS[unit])

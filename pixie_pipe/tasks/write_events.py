@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pixie_pipe.pipeline.data import Kind, Rejected, StreamMark
 from pixie_pipe.pipeline.declarations import CORE_COLUMNS, Category, port
-from pixie_pipe.pipeline.parameters import Parameter
+from pixie_pipe.pipeline.parameters import Parameter, ParameterError
 from pixie_pipe.pipeline.task import Task
 from pixie_pipe.tasks._run_paths import output_path, run_label
 
@@ -17,9 +17,18 @@ if TYPE_CHECKING:
     from pixie_pipe.tasks._event_file import EventFile
     from pixie_pipe.tasks._stream_accounts import StreamAccounts
 
+_USUAL_PATH: Final = "events.h5"
+_ENDINGS: Final = {
+    "hdf5": (".h5", ".hdf5"),
+    "lh5": (".lh5",),
+    "parquet": (".parquet",),
+    "root": (".root",),
+}
+"""Endings of files by format, the usual one first."""
+
 
 class WriteEvents(Task):
-    """Writes events to an HDF5 or Parquet file, with all that tells their origin.
+    """Writes events to a file, with all that tells their origin.
 
     The file appears at the end of the run, whole. If the run is not complete, what
     there is of it gets a name with ``-incomplete``.
@@ -32,17 +41,24 @@ class WriteEvents(Task):
     )
     writes = (port(Kind.EVENTS), port(Kind.REJECTED), port(Kind.MARKS))
     category = Category.SINK
-    label = "Write events to an HDF5 or Parquet file"
+    label = "Write events to an HDF5, LH5, Parquet or ROOT file"
     parameters: ClassVar = {
         "path": Parameter(
-            "events.h5",
-            "the file: .h5, .hdf5 or .parquet, in the run's directory or else in the "
-            "working directory; {run} stands for the run's name",
+            _USUAL_PATH,
+            "the file: .h5, .hdf5, .lh5, .parquet or .root, in the run's directory or "
+            "else in the working directory; {run} stands for the run's name",
+        ),
+        "format": Parameter(
+            None,
+            "format of the file; by default what its ending says",
+            type=str,
+            choices=tuple(_ENDINGS),
         ),
         "compression": Parameter(
             None,
-            "bitshuffle-lz4 (default), gzip or none; for Parquet zstd (default), gzip "
-            "or none",
+            "HDF5: bitshuffle-lz4 (default), gzip, none; LH5: gzip (default), "
+            "bitshuffle-lz4, none; Parquet: zstd (default), gzip, none; ROOT: zlib "
+            "(default), lz4, zstd, none",
             type=str,
         ),
         "force": Parameter(default=False, description="replace a file that exists"),
@@ -53,12 +69,36 @@ class WriteEvents(Task):
         import pixie_pipe.storage.hdf5  # noqa: F401 - for what it imports
 
     def do_configure(self, config: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """Check that the ending and the compression go together."""
-        from pixie_pipe.storage.writer import check_compression, check_output
+        """Check that the ending, the format and the compression go together."""
+        from pixie_pipe.storage.writer import check_compression
 
-        path = Path(self.config.path)
-        check_output(path)
+        path = self._path
         check_compression(path, self.config.compression, path.suffix.lower())
+
+    @property
+    def _path(self) -> Path:
+        """The path, with the ending of the format that was asked for.
+
+        Raises
+        ------
+        ParameterError
+            If the ending is that of no format, or of another one.
+        """
+        path, asked = Path(self.config.path), self.config.format
+        ending = path.suffix.lower()
+        if asked is not None and path == Path(_USUAL_PATH):
+            return path.with_suffix(_ENDINGS[asked][0])
+        known = [text for endings in _ENDINGS.values() for text in endings]
+        if asked is not None and ending not in known:
+            return path.with_name(path.name + _ENDINGS[asked][0])
+        expected = known if asked is None else _ENDINGS[asked]
+        if ending not in expected:
+            # CSV is no format for runs: it holds few events.
+            raise ParameterError(
+                f"path: {path}: the ending {path.suffix!r} is not one of "
+                f"{', '.join(expected)}"
+            )
+        return path
 
     def do_start(self) -> None:
         """Open the file."""
@@ -70,7 +110,7 @@ class WriteEvents(Task):
         self.ledger["events_written"] = 0
         self.statistics |= {"outputs": [], "bytes": 0}
         self._file = EventFile(
-            output_path(self.config.path, self.run_directory, self.run_number),
+            output_path(str(self._path), self.run_directory, self.run_number),
             compression=self.config.compression,
             force=self.config.force,
         )

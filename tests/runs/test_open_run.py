@@ -153,11 +153,14 @@ def test_without_a_file_of_events_raw_files_are_decoded(tmp_path) -> None:
         open_run(2, tmp_path).events  # noqa: B018
     run = open_run(2, tmp_path, modules=MODULES)
     assert len(run.events) == 300
-    make_run(tmp_path, events=None, modules=[])
-    for path in (tmp_path / "0003" / "raw").glob("c0-s03*"):
-        path.unlink()
-    record = open_run(3, tmp_path).record
-    assert len(record.files) > 2
+
+
+def test_a_file_of_events_by_another_name(tmp_path) -> None:
+    run = make_run(tmp_path, events="mine.h5")
+    assert len(open_run(1, tmp_path).events) == 200
+    with h5py.File(run.path / "mine.h5", "a") as file:
+        file.attrs["format"] = "spectra"
+    assert len(open_run(1, tmp_path).events) == 300
 
 
 def test_what_a_run_lacks(runs) -> None:

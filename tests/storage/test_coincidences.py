@@ -13,7 +13,7 @@ from pixie_pipe.coincidences import Coincidences
 from pixie_pipe.events import Events
 from pixie_pipe.kernels.coincidences import CoincidenceBuilder
 from pixie_pipe.storage import CoincidenceFile, Hdf5Writer, coincidences
-from pixie_pipe.storage.hdf5 import Hdf5Error
+from pixie_pipe.storage.hdf5_reader import Hdf5Error
 from tests.storage.runs import some_events
 from tests.support.coincidence_draws import definitions, tables
 

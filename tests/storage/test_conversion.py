@@ -170,6 +170,7 @@ def test_tables_for_plain_h5py(tmp_path) -> None:
     with h5py.File(tmp_path / "a.h5") as file:
         assert set(file) == {
             "balance", "events", "layouts", "modules", "rejected", "sources",
+            "time_index",
         }  # fmt: skip
         assert file["sources"][0]["path"].decode() == str(path)
         assert file["balance"].dtype.names == (
@@ -321,10 +322,10 @@ def test_an_output_that_is_an_input(tmp_path, link) -> None:
 def test_an_unknown_ending(tmp_path) -> None:
     path = written(tmp_path / "a.bin", some_events(5))
     with pytest.raises(OutputError) as caught:
-        convert([Stream((path,), LAYOUT)], tmp_path / "a.root")
+        convert([Stream((path,), LAYOUT)], tmp_path / "a.txt")
     assert str(caught.value) == (
-        f"{tmp_path}/a.root: the ending '.root' is no format of events, expected .h5, "
-        f".hdf5, .parquet"
+        f"{tmp_path}/a.txt: the ending '.txt' is no format of events, expected .h5, "
+        f".hdf5, .parquet, .lh5, .root, .csv"
     )
 
 

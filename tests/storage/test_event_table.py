@@ -19,6 +19,7 @@ from pixie_pipe.storage import (
     EventTable,
     Hdf5Writer,
     ParquetWriter,
+    RawFileError,
     assign_streams,
     hdf5,
     open_events,
@@ -291,3 +292,11 @@ def test_ranges_of_rows(pairs, data) -> None:
     assert [r for pair in both.tolist() for r in range(*pair)] == sorted(
         set(rows) & set(others)
     )
+
+
+def test_raw_files_that_become_shorter_are_told(tmp_path) -> None:
+    table = raw_table(tmp_path)
+    assert len(table) == COUNT
+    (tmp_path / "1.bin").write_bytes(b"")
+    with pytest.raises(RawFileError, match=r"events that were there before; the files"):
+        table.read()

@@ -16,7 +16,8 @@ from pixie_pipe.events import COLUMN, Block, Events
 from pixie_pipe.listmode.result import REJECTED, RejectReason
 from pixie_pipe.storage import Hdf5Writer, OutputError, read_hdf5, read_hdf5_metadata
 from pixie_pipe.storage._bitshuffle import chunk_compressor
-from pixie_pipe.storage.hdf5 import CHUNK_ROWS, Hdf5Error
+from pixie_pipe.storage.hdf5 import CHUNK_ROWS
+from pixie_pipe.storage.hdf5_reader import Hdf5Error
 from tests.storage.runs import (
     MIXED,
     some_events,

@@ -10,7 +10,8 @@ from pixie_pipe.events import Events
 from pixie_pipe.listmode import RejectReason, decode, encode
 from pixie_pipe.listmode.result import REJECTED
 from pixie_pipe.pipeline.data import Origin, Rejected, Stream, StreamMark, Tally
-from pixie_pipe.storage import read_hdf5, read_hdf5_metadata, read_parquet
+from pixie_pipe.pipeline.parameters import ParameterError
+from pixie_pipe.storage import open_events, read_hdf5, read_hdf5_metadata, read_parquet
 from pixie_pipe.storage.atomic import OutputExistsError, OutputPathError
 from pixie_pipe.storage.hdf5 import Hdf5Writer
 from pixie_pipe.storage.writer import OutputError
@@ -94,13 +95,33 @@ def test_a_directory_that_is_missing_is_told_at_the_start(drive, tmp_path):
 @pytest.mark.parametrize(
     ("parameters", "text"),
     [
-        ({"path": "events.root"}, "no format of events"),
+        ({"path": "events.csv"}, r"ending '.csv' is not one of .h5, .hdf5, .lh5, "),
+        ({"path": "e.h5", "format": "lh5"}, "ending '.h5' is not one of .lh5"),
         ({"path": "e.parquet", "compression": "bitshuffle-lz4"}, "for .parquet files"),
     ],
 )
 def test_a_format_that_cannot_be_is_refused(drive, parameters, text):
-    with pytest.raises(OutputError, match=text):
+    with pytest.raises((OutputError, ParameterError), match=text):
         drive(WriteEvents, **parameters)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        ({"format": "parquet"}, "events.parquet"),
+        ({"format": "lh5"}, "events.lh5"),
+        ({"format": "root", "path": "run-{run}"}, "run-0001.root"),
+        ({"format": "hdf5", "path": "e.hdf5"}, "e.hdf5"),
+    ],
+)
+def test_formats_by_name(drive, tmp_path, monkeypatch, parameters, name):
+    monkeypatch.chdir(tmp_path)
+    write = drive(WriteEvents, **parameters).start()
+    write.work(EVENTS[:50], EVENTS[50:90])
+    write.stop()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    with open_events(name) as table:
+        assert table.read().equals(EVENTS[:90])
 
 
 def test_an_incomplete_run_has_another_name(drive, tmp_path):
