@@ -56,6 +56,7 @@ def warm_up() -> None:
         arrived = _read_only(batch)
         for each in (batch, arrived, arrived[1:]):
             _sort(each)
+    arrived = _read_only(events)
     _merge(events)
     TimeOffsets({(0, 2): 1}).shift(arrived)
     for each in (events, arrived):
