@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 BOUNDSCHECK = os.environ.get("PIXIE_PIPE_BOUNDSCHECK", "") == "1"
 
 # Where kernels are, and the constants and functions that they use.
-_KERNEL_PACKAGES = ("events", "kernels", "listmode", "simulation")
+_KERNEL_PACKAGES = ("events", "kernels", "listmode", "simulation", "timing")
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 Scalar = TypeVar("Scalar", bound=np.generic)

@@ -1,4 +1,4 @@
-"""Time: from the ticks of a module's clock to picoseconds, and breaks in it."""
+"""Times of events: from the ticks of a module's clock to picoseconds."""
 
 from __future__ import annotations
 
