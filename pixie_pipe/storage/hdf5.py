@@ -15,7 +15,7 @@ import hdf5plugin
 import numpy as np
 from numpy.typing import NDArray
 
-from pixie_pipe.events import Block, Events, columns_of
+from pixie_pipe.events import COLUMN, Block, Events, columns_of
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES, Column
 from pixie_pipe.listmode.result import RejectReason
 from pixie_pipe.storage._bitshuffle import Compress, as_it_is, chunk_compressor

@@ -53,7 +53,6 @@ def warm_up() -> None:
         arrived = read_only(batch)
         for each in (batch, arrived, arrived[1:]):
             _sort(each)
-    arrived = _read_only(events)
     _merge(events)
     TimeOffsets({(0, 2): 1}).shift(read_only(events))
     _order()
