@@ -62,7 +62,7 @@ def test_columns_are_those_of_the_definition(events, definition):
     assert found.numbers.tolist() == list(range(1, len(found) + 1))
 
 
-@given(tables(), definitions(), st.integers(0, 40), st.randoms())
+@given(tables(), definitions(), st.integers(0, 60), st.randoms())
 def test_the_columns_of_events_tell_the_same(events, definition, cut, random):
     built = build_coincidences(events, definition=definition)
     builder = CoincidenceBuilder(definition)

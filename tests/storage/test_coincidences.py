@@ -39,7 +39,7 @@ def stored(path, *batches: Events):
 
 @settings(max_examples=30)  # files take long
 @given(
-    tables(), definitions(), st.integers(1, 9), st.lists(st.integers(0, 9), max_size=3)
+    tables(), definitions(), st.integers(1, 40), st.lists(st.integers(0, 9), max_size=3)
 )
 def test_they_are_those_of_the_whole_file(
     tmp_path_factory, events, definition, piece, cuts

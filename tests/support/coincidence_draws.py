@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -25,59 +27,59 @@ some_channels = st.sampled_from(
         (channel(4), WHOLE_MODULE),
     ]
 )
-maybe_channels = st.one_of(st.just(()), some_channels)
+
+
+def sometimes(strategy: st.SearchStrategy, otherwise: Any) -> st.SearchStrategy:
+    """Draw what matters now and then: what leaves out most groups shows little."""
+    return st.one_of(*[st.just(otherwise)] * 3, strategy)
 
 
 @st.composite
 def definitions(draw: st.DrawFn) -> CoincidenceDefinition:
     mode = draw(st.sampled_from(Mode))
     is_triggered = mode is Mode.TRIGGER
-    trigger = draw(some_channels) if is_triggered else ()
     least = draw(st.integers(1, 3))
-    delays = draw(
-        st.lists(
-            st.tuples(st.integers(0, 4).map(channel), st.integers(-20, 20)), max_size=3
-        )
-    )
+    most = draw(st.sampled_from([3, 4, 1 << 14, 1 << 14]))
+    delay = st.tuples(st.integers(0, 4).map(channel), st.integers(-20, 20))
     return CoincidenceDefinition(
         mode=mode,
         window_ps=draw(st.integers(0, 15)),
         before_ps=draw(st.integers(0, 15)) if is_triggered else 0,
-        trigger=trigger,
+        trigger=draw(some_channels) if is_triggered else (),
         min_multiplicity=least,
-        max_multiplicity=draw(st.none() | st.integers(least, 6)),
-        count_channels=draw(st.booleans()),
-        required=draw(st.lists(some_channels, max_size=2).map(tuple)),
+        max_multiplicity=draw(sometimes(st.integers(least, min(most, 6)), None)),
+        count_channels=draw(sometimes(st.just(True), False)),
+        required=draw(
+            sometimes(st.lists(some_channels, min_size=1, max_size=2).map(tuple), ())
+        ),
         require_all=draw(st.booleans()),
-        veto=draw(maybe_channels),
-        reference=() if is_triggered else draw(maybe_channels),
-        delays_ps=tuple(delays),
-        max_events=draw(st.sampled_from([6, 7, 1 << 14])),
+        veto=draw(sometimes(some_channels, ())),
+        reference=() if is_triggered else draw(sometimes(some_channels, ())),
+        delays_ps=draw(
+            sometimes(st.lists(delay, min_size=1, max_size=3).map(tuple), ())
+        ),
+        max_events=most,
     )
 
 
 @st.composite
-def tables(draw: st.DrawFn, size: int = 40) -> Events:
+def tables(draw: st.DrawFn) -> Events:
     """Draw events of five channels in order, but for late ones."""
-    steps = draw(
-        st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4)), max_size=size)
-    )
-    times = draw(st.sampled_from(STARTS)) + np.cumsum(
-        [step for step, _ in steps] or [0]
-    )
-    numbers = np.array([number for _, number in steps], np.uint8)
+    count = draw(st.integers(0, 60))
+    rng = np.random.default_rng(draw(st.integers(0, 1 << 20)))
+    steps = rng.integers(0, draw(st.sampled_from([3, 10, 25])), count)
+    numbers = rng.integers(0, 5, count, np.uint8)
     events = Events(
         {
-            "crate": np.zeros(len(steps), np.uint8),
+            "crate": np.zeros(count, np.uint8),
             "slot": 2 + numbers // 2,
             "channel": numbers % 2,
-            "timestamp": np.arange(len(steps), dtype=np.uint64),
-            "time_ps": times[: len(steps)].astype(np.int64),
+            "timestamp": np.arange(count, dtype=np.uint64),
+            "time_ps": draw(st.sampled_from(STARTS)) + np.cumsum(steps),
         }
     )
-    late = draw(st.sets(st.integers(0, max(len(steps) - 1, 0)), max_size=3))
-    if late and steps:
-        mask = np.isin(np.arange(len(steps)), sorted(late))
-        early = events.time_ps - 10 * mask
-        events = events.with_columns(late=mask, time_ps=early)
+    if draw(sometimes(st.just(True), False)):
+        late = rng.random(count) < 0.1
+        if late.any():
+            events = events.with_columns(late=late, time_ps=events.time_ps - 10 * late)
     return events
