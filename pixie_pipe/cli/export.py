@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 import warnings
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
+from pixie_pipe._channel_names import read_place
 from pixie_pipe.cli import output
 from pixie_pipe.cli.sources import SourceOptions
 from pixie_pipe.cli.usage import UsageError
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pixie_pipe.storage.writer import EventWriter
 
 _GROUP = Group("What is exported", sort_key=0)
-_CHANNEL = re.compile(r"(\d{1,3})/(\d{1,3})(?:/(\d{1,3}))?")
 
 Format = Literal["h5", "lh5", "parquet", "root", "csv"]
 
@@ -81,15 +80,15 @@ class Selection:
         UsageError
             If a text is no channel.
         """
-        found = []
+        found: list[tuple[int, ...]] = []
         for text in self.channels:
-            match = _CHANNEL.fullmatch(text)
-            if match is None:
+            place = read_place(text)
+            if place is None or len(place) > 3:
                 raise UsageError(
                     f"--channels {text}: expected crate/slot/channel or crate/slot, "
                     f"such as 0/2/5"
                 )
-            found.append(tuple(int(part) for part in match.groups() if part))
+            found.append(place)
         return found or None
 
 

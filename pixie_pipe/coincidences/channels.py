@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
+from pixie_pipe._channel_names import read_place
 from pixie_pipe.kernels.channel_table import ChannelError, ChannelRange, check_range
 
 ChannelChoice: TypeAlias = "str | tuple[int, ...] | Iterable[str | tuple[int, ...]]"
 """One channel or several: ``"0/2/5"`` or ``(0, 2, 5)``, ``"0/2/0-3"``, and ``"0/2"`` or
 ``(0, 2)`` for all channels of a module."""
 
-_TEXT: Final = re.compile(r"(\d+)/(\d+)(?:/(\d+)(?:-(\d+))?)?")
 _LAST_CHANNEL: Final = 255
 _EXPECTED: Final = (
-    "expected crate/slot/channel such as '0/2/5', '0/2/0-3' for several channels, or "
-    "'0/2' for all of a module"
+    "expected crate/slot/channel such as '0/2/5' (or 'c0-s02-ch05'), '0/2/0-3' for "
+    "several channels, or '0/2' for all of a module, with numbers up to 255"
 )
 
 
@@ -52,10 +51,10 @@ def choose_channels(choice: ChannelChoice) -> tuple[ChannelRange, ...]:
 
 def _channels(choice: object) -> ChannelRange:
     if isinstance(choice, str):
-        found = _TEXT.fullmatch(choice.strip())
+        found = read_place(choice)
         if found is None:
             raise ChannelError(f"channel {choice!r}: {_EXPECTED}")
-        numbers = [int(text) for text in found.groups() if text is not None]
+        numbers = list(found)
     else:
         numbers = _whole_numbers(choice)
     if len(numbers) == 2:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pixie_pipe._channel_names import read_place
 from pixie_pipe._jit import jit, read_only
 from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.events import EventsError
@@ -28,7 +28,6 @@ Place = tuple[int, ...]
 _PS_PER_NS: Final = 1000
 _CHANNELS: Final = 256
 _LIMITS: Final = np.iinfo(np.int64)
-_PLACE: Final = re.compile(r"(\d{1,3})/(\d{1,3})(?:/(\d{1,3}))?")
 _NEEDED: Final = ("crate", "slot", "channel", "time_ps")
 
 
@@ -242,13 +241,13 @@ def _checked_offset(place: Place, offset: int) -> int:
 
 
 def _read_place(name: object) -> Place:
-    match = _PLACE.fullmatch(name.strip()) if isinstance(name, str) else None
-    if match is None:
+    place = read_place(name) if isinstance(name, str) else None
+    if place is None or len(place) > 3:
         raise TimeOffsetError(
             f"a time offset is for {name!r}, expected crate/slot or "
             f"crate/slot/channel, such as 0/2 or 0/2/5"
         )
-    return _checked_place(tuple(int(part) for part in match.groups() if part))
+    return place
 
 
 def _read_ns(name: str, value: object) -> int:

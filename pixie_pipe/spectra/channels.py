@@ -5,19 +5,10 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
+from pixie_pipe._channel_names import channel_name, read_place
 from pixie_pipe.spectra.errors import SpectraError
 
-_NAME: Final = re.compile(
-    r"c(\d{1,3})-s(\d{1,3})(?:-ch(\d{1,3}))?|(\d{1,3})/(\d{1,3})(?:/(\d{1,3}))?"
-)
-
-
-def channel_name(crate: int, slot: int, channel: int) -> str:
-    """Return the name of a channel."""
-    return f"c{crate}-s{slot:02d}-ch{channel:02d}"
+__all__ = ["channel_name", "full_name", "parse_channel", "parse_channels"]
 
 
 def full_name(name: str) -> str:
@@ -56,9 +47,8 @@ def parse_channels(name: str) -> tuple[int, int, int] | tuple[int, int]:
     SpectraError
         If it is neither, or a number is beyond 255.
     """
-    match = _NAME.fullmatch(name)
-    numbers = [int(group) for group in match.groups() if group] if match else []
-    if not numbers or max(numbers) > 255:
+    numbers = read_place(name)
+    if numbers is None or len(numbers) > 3:
         raise SpectraError(
             f"{name!r} is no channel, expected a name such as c0-s02-ch03 (crate 0, "
             f"slot 2, channel 3), or c0-s02 for all channels of a module"
