@@ -1,92 +1,29 @@
 """How kernels are compiled: one decorator, one cache directory, one lock.
 
-Compiled kernels are kept on disk in a directory of their own that carries the
-version of pixie_pipe and a digest of its sources. Numba itself notices a change
-in the file of a kernel, but not in another file whose functions it calls; a new
-directory for each state of the sources closes that gap.
+Compiled kernels are kept on disk, in the directory of `_kernel_cache`.
 
 Several processes may compile the same kernel for the first time at once. Numba
 numbers the files of a kernel without a lock, so two processes that save
 different signatures can take the same number, and one then loads the other's
 machine code. Loading and saving are therefore done under a file lock.
-
-Environment
------------
-PIXIE_PIPE_CACHE_DIR
-    Where compiled kernels are kept, instead of the user's cache directory.
-PIXIE_PIPE_BOUNDSCHECK
-    ``1`` compiles every kernel with checks of array bounds, for the tests.
 """
 
 from __future__ import annotations
 
 import fcntl
-import functools
-import hashlib
-import logging
-import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import resources
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 import numpy as np
-import platformdirs
 from numba.core import caching
 from numpy.typing import NDArray
 
-from pixie_pipe._version import __version__
-
-logger = logging.getLogger(__name__)
-
-BOUNDSCHECK = os.environ.get("PIXIE_PIPE_BOUNDSCHECK", "") == "1"
-
-# Where kernels are, and the constants and functions that they use.
-_KERNEL_PACKAGES = ("events", "kernels", "listmode", "simulation", "timing")
+from pixie_pipe._kernel_cache import BOUNDSCHECK, cache_directory
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 Scalar = TypeVar("Scalar", bound=np.generic)
-
-
-@functools.cache
-def cache_directory() -> Path | None:
-    """Return the directory of the compiled kernels, or None if none can be made."""
-    root = os.environ.get("PIXIE_PIPE_CACHE_DIR") or platformdirs.user_cache_dir(
-        "pixie_pipe"
-    )
-    python = f"py{sys.version_info.major}{sys.version_info.minor}"
-    checked = "-boundscheck" if BOUNDSCHECK else ""
-    directory = Path(root) / (
-        f"kernels-{__version__}-{_source_digest()}-numba{numba.__version__}-{python}"
-        f"{checked}"
-    )
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        if not os.access(directory, os.W_OK):
-            raise PermissionError(13, "directory is not writable", str(directory))
-    except OSError as error:
-        logger.warning(
-            "compiled kernels are not kept: %s; every process compiles them anew "
-            "(set PIXIE_PIPE_CACHE_DIR to a writable directory)",
-            error,
-        )
-        return None
-    return directory
-
-
-def _source_digest() -> str:
-    digest = hashlib.sha256()
-    package = resources.files("pixie_pipe")
-    for folder in _KERNEL_PACKAGES:
-        entries = sorted((package / folder).iterdir(), key=lambda entry: entry.name)
-        for entry in entries:
-            if entry.name.endswith(".py"):
-                digest.update(entry.name.encode())
-                digest.update(entry.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 @contextmanager

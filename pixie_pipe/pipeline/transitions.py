@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pixie_pipe.pipeline.messages import Command, Configure, Error, Quit, Stop
-from pixie_pipe.pipeline.preparing import Preparations, ToldIfSlow
+from pixie_pipe.pipeline.preparing import Preparations
 
 if TYPE_CHECKING:
     from pixie_pipe.pipeline.graph import Graph, Node
@@ -51,10 +51,6 @@ class Transitions:
         self._supervisor = supervisor
         self._control = control
         self._graph = graph
-        self._preparations = Preparations(self._tell)
-
-    def _tell(self, text: str) -> None:
-        self._control.tell("print", "", text)
 
     def connect(self, nodes: Sequence[Node], kwargs: Mapping[str, Any]) -> None:
         """Start the processes that are not there, and tell all their neighbours.
@@ -68,13 +64,19 @@ class Transitions:
         if _is_imported_by_a_process():
             # The pipeline whose process this is tells why it is gone.
             sys.exit(1)
-        with ToldIfSlow(
-            self._tell,
-            "starting takes long: on a new installation the kernels are compiled "
-            "first, once and for all",
-        ):
-            wanted = self._come_up(nodes, kwargs)
-        self._preparations.wait(READY_SECONDS)
+        preparations = Preparations(
+            (
+                preparation
+                for node in nodes
+                for preparation in node.kind.preparations(node.all_parameters)
+            ),
+            lambda text: self._control.tell("print", "", text),
+        )
+        wanted = self._come_up(nodes, kwargs)
+        # The server of processes is there now, with what all tasks need.
+        preparations.start()
+        self._await_hello(list(wanted))
+        preparations.wait(READY_SECONDS)
         self.command(
             {
                 name: self._control.connection(node, supervisor.next_number())
@@ -105,13 +107,6 @@ class Transitions:
                 there = set()
             if not there:
                 supervisor.spawn(members, kwargs)
-        # The server of processes is there now, with what all tasks need.
-        self._preparations.start(
-            preparation
-            for node in nodes
-            for preparation in node.kind.preparations(node.all_parameters)
-        )
-        self._await_hello(list(wanted))
         return wanted
 
     def _await_hello(self, names: Sequence[str]) -> None:

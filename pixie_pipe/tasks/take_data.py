@@ -119,8 +119,11 @@ class TakeData(Task):
 
         if parameters["driver"] != "simulated":
             return ()
-        told = "the simulation of modules is compiled, once for each installation"
-        return (Preparation(warm_up_simulation, told),)
+        told = (
+            "what simulates modules is compiled first, once for each installation; if "
+            "that is a new one, all other kernels, too, which takes a minute"
+        )
+        return (Preparation("simulation", warm_up_simulation, told),)
 
     _digitizer: Digitizer | None = None
     _streams: OutgoingStreams

@@ -1,4 +1,4 @@
-"""What tasks have prepared: in processes of their own, once, and told if it is slow."""
+"""What tasks have prepared: in processes of their own, once, and told."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pixie_pipe.pipeline import preparing
-from pixie_pipe.pipeline.preparing import Preparation, Preparations, ToldIfSlow
+from pixie_pipe import _kernel_cache
+from pixie_pipe._kernel_cache import is_warm
+from pixie_pipe.pipeline.preparing import Preparation, Preparations
 
 FILE = "PIXIE_PIPE_TEST_PREPARED"
 
@@ -30,13 +31,15 @@ def hang() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_processes(monkeypatch):
-    """Without the server of processes, which has the variables of an earlier test."""
-    monkeypatch.setattr(
-        multiprocessing,
-        "get_context",
-        lambda _: multiprocessing.context.SpawnContext(),
-    )
+def cache(tmp_path, monkeypatch):
+    """Let this process and its children have a cache of their own."""
+    monkeypatch.setenv("PIXIE_PIPE_CACHE_DIR", str(tmp_path / "cache"))
+    # Not of the server of processes, which has the variables of an earlier test.
+    spawn = multiprocessing.context.SpawnContext()
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _: spawn)
+    _kernel_cache.cache_directory.cache_clear()
+    yield
+    _kernel_cache.cache_directory.cache_clear()
 
 
 @pytest.fixture
@@ -47,34 +50,33 @@ def told() -> list[str]:
 def test_it_is_done_once_in_another_process(tmp_path, monkeypatch, told):
     file = tmp_path / "prepared"
     monkeypatch.setenv(FILE, str(file))
-    preparations = Preparations(told.append)
+    wanted = [Preparation("some", note, "compiling")] * 2
     for _ in range(2):
-        preparations.start([Preparation(note, "x"), Preparation(note, "x")])
+        preparations = Preparations(wanted, told.append)
+        preparations.start()
         preparations.wait(60)
     (process,) = file.read_text().split()
     assert int(process) != os.getpid()
-    assert told == []
+    assert told == ["compiling"]
+    assert is_warm("some")
 
 
-def test_what_fails_or_hangs_is_left_to_the_task(monkeypatch, told):
-    monkeypatch.setattr(preparing, "TELL_SECONDS", 0.0)
-    preparations = Preparations(told.append)
-    preparations.start([Preparation(fail, "x")])
-    preparations.wait(60)
-    preparations.start([Preparation(hang, "compiling"), Preparation(hang, "compiling")])
-    preparations.wait(0.3)
-    assert "compiling" in told
-    assert not preparations._running
+def test_what_fails_or_hangs_is_left_to_the_task(told):
+    wanted = [Preparation("one", fail, "compiling"), Preparation("two", hang, "more")]
+    preparations = Preparations(wanted, told.append)
+    preparations.start()
+    processes = list(preparations._processes)
+    preparations.wait(0.5)
+    for process in processes:
+        with pytest.raises(ValueError, match="closed"):
+            process.is_alive()
+    assert sorted(told) == ["compiling", "more"]
+    assert not is_warm("one")
+    assert not is_warm("two")
 
 
-def test_what_is_slow_is_told_of(monkeypatch, told):
-    monkeypatch.setattr(preparing, "TELL_SECONDS", 0.01)
-    with ToldIfSlow(told.append, "it takes long"):
-        until = time.monotonic() + 60
-        while not told and time.monotonic() < until:
-            time.sleep(0.005)
-    assert told == ["it takes long"]
-    monkeypatch.setattr(preparing, "TELL_SECONDS", 3600.0)
-    with ToldIfSlow(told.append, "it takes long"):
-        pass
-    assert len(told) == 1
+def test_without_a_cache_nothing_is_known(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PIXIE_PIPE_CACHE_DIR", str(tmp_path / "file"))
+    _kernel_cache.note_warm("some")
+    assert not is_warm("some")
