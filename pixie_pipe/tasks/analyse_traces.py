@@ -134,7 +134,7 @@ class AnalyseTraces(Task):
         from pixie_pipe.tasks import warm_up_traces
 
         told = "the analysis of traces is compiled, once for each installation"
-        return (Preparation(warm_up_traces, told),)
+        return (Preparation("traces", warm_up_traces, told),)
 
     def do_configure(self, config: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Check the columns and the settings of channels."""

@@ -130,7 +130,7 @@ class BuildCoincidences(Task):
         from pixie_pipe.tasks import warm_up_coincidences
 
         told = "the building of coincidences is compiled, once for each installation"
-        return (Preparation(warm_up_coincidences, told),)
+        return (Preparation("coincidences", warm_up_coincidences, told),)
 
     def do_configure(self, config: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Check that the parameters make a definition."""

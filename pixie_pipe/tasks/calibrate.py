@@ -58,7 +58,7 @@ class Calibrate(Task):
         from pixie_pipe.tasks import warm_up_spectra
 
         told = "the calibration of energies is compiled, once for each installation"
-        return (Preparation(warm_up_spectra, told),)
+        return (Preparation("spectra", warm_up_spectra, told),)
 
     def do_configure(self, config: Mapping[str, Any]) -> None:
         """Look whether the file can be read."""

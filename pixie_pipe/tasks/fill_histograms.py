@@ -77,7 +77,7 @@ class FillHistograms(Task):
         from pixie_pipe.tasks import warm_up_spectra
 
         told = "the filling of histograms is compiled, once for each installation"
-        return (Preparation(warm_up_spectra, told),)
+        return (Preparation("spectra", warm_up_spectra, told),)
 
     def do_start(self) -> None:
         """Begin with empty histograms."""
