@@ -550,7 +550,8 @@ def test_concatenate_undoes_slicing(groups):
 def test_concatenate_marks_blocks_that_parts_lack():
     plain = numbered(2)
     sums = numbered(3, start=1, blocks=[Block.ENERGY_SUMS, Block.EXTERNAL_TIME])
-    full = numbered(2, start=1, blocks=[Block.QDC, Block.ORDER], traces=[[5], [6, 7]])
+    late = [Block.QDC, Block.ORDER, Block.COINCIDENCE]
+    full = numbered(2, start=1, blocks=late, traces=[[5], [6, 7]])
     joined = Events.concatenate([plain, sums, full, plain])
     assert joined.blocks == tuple(
         block for block in Block if block is Block.CORE or block in VALIDITY
@@ -565,6 +566,7 @@ def test_concatenate_marks_blocks_that_parts_lack():
     assert not joined.qdc[7:].any()
     assert joined.external_timestamp_valid.sum() == 3
     assert joined.late.tolist() == [False] * 5 + [True] * 2 + [False] * 2
+    assert joined.coincidence.tolist() == [0] * 5 + [1, 2] + [0] * 2
     assert joined.trace_length.tolist() == [0] * 5 + [1, 2] + [0] * 2
     assert [joined.trace(i).tolist() for i in range(9)] == [
         *[[]] * 5,
