@@ -18,6 +18,9 @@ from pixie_pipe._jit import jit
 Channel: TypeAlias = tuple[int, int, int]
 """Crate, slot and channel."""
 
+MOST_COUNTS = 1 << 32
+"""Places have 32 bits: they are most of what is written for each event."""
+
 _MODULES = 1 << 16
 _CHANNELS = 256
 _UNWANTED = -1
@@ -80,7 +83,7 @@ def place_in_rows(
     span: float,
     bins: int,
     shift: int,
-    places: NDArray[np.int64],
+    places: NDArray[np.uint32],
     filled: int,
 ) -> tuple[int, int]:
     """Find the bin of each event in the row of its channel, from an event on.
@@ -142,7 +145,7 @@ def place_all(
     low: float,
     bins: int,
     shift: int,
-    places: NDArray[np.int64],
+    places: NDArray[np.uint32],
 ) -> bool:
     """Find the bin of each event where all channels have rows.
 
@@ -189,7 +192,7 @@ def bins_of(
     low: float,
     span: float,
     bins: int,
-    found: NDArray[np.int64],
+    found: NDArray[np.uint32],
 ) -> None:
     """Find bins on one axis: 0 is below the range, ``bins + 1`` above it, or NaN."""
     for i in range(values.size):
@@ -197,24 +200,31 @@ def bins_of(
 
 
 @jit
-def add_counts(counts: NDArray[np.int64], places: NDArray[np.int64]) -> None:
+def add_counts(counts: NDArray[np.int64], places: NDArray[np.uint32]) -> None:
     """Add one to each of these places, shape (n,), of a flat array."""
     for i in range(places.size):
         counts[places[i]] += 1
 
 
 @jit
+def remove_counts(counts: NDArray[np.int64], places: NDArray[np.uint32]) -> None:
+    """Take back what `add_counts` added at these places."""
+    for i in range(places.size):
+        counts[places[i]] -= 1
+
+
+@jit
 def note_counts(
-    counts: NDArray[np.int64], places: NDArray[np.int64], before: NDArray[np.int64]
+    counts: NDArray[np.int64], places: NDArray[np.uint32], before: NDArray[np.int64]
 ) -> None:
-    """Note what is at these places, shape (n,), of a flat array."""
+    """Note what is at these places, shape (n,); `before` has room for n, or more."""
     for i in range(places.size):
         before[i] = counts[places[i]]
 
 
 @jit
 def restore_counts(
-    counts: NDArray[np.int64], places: NDArray[np.int64], before: NDArray[np.int64]
+    counts: NDArray[np.int64], places: NDArray[np.uint32], before: NDArray[np.int64]
 ) -> None:
     """Put back what `note_counts` noted, also if a place was noted several times."""
     for i in range(places.size - 1, -1, -1):
@@ -287,7 +297,7 @@ def place_pairs(
     members: NDArray[np.int64],
     state: NDArray[np.int64],
     start: int,
-    places: NDArray[np.int64],
+    places: NDArray[np.uint32],
     filled: int,
 ) -> tuple[int, int]:
     """Find the bins of all pairs of different events of the same coincidence.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pixie_pipe.spectra.axis import Axis
     from pixie_pipe.spectra.declaration import Declaration
 
-BLOCK: Final = 1 << 15
+BLOCK: Final = 1 << 17
 """Events that are looked at at once: the places of their bins stay in the cache."""
 
 ALL: Final = np.zeros(0, np.bool_)

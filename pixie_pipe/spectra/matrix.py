@@ -156,8 +156,9 @@ class Matrix(SingleHistogram):
         values: NDArray[np.float64],
     ) -> NDArray[np.int64]:
         """Return the bin of each event on an axis, -1 if it is not on it."""
-        bins = np.empty(rows.size, np.int64)
-        bins_of(values, axis.low, axis.span, axis.bins, bins)
+        found = np.empty(rows.size, np.uint32)
+        bins_of(values, axis.low, axis.span, axis.bins, found)
+        bins = found.astype(np.int64)
         if names:
             bins[~channel_mask(events, names)[rows]] = -1
         return bins

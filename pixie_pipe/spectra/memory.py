@@ -22,7 +22,7 @@ class CountArray(Protocol):
     def grow(self, rows: int) -> None:
         """Have at least so many rows; new ones are 0."""
 
-    def room(self, size: int) -> NDArray[np.int64]:
+    def room(self, size: int) -> NDArray[np.uint32]:
         """Return where to put `size` places, shape (size,), with any content."""
 
     def add(self, count: int) -> None:
@@ -47,7 +47,7 @@ class PlainArray:
 
     def __init__(self, width: int) -> None:
         self.counts = np.zeros((0, width), np.int64)
-        self._places = np.empty(0, np.int64)
+        self._places = np.empty(0, np.uint32)
 
     def grow(self, rows: int) -> None:
         """Have at least so many rows."""
@@ -58,10 +58,10 @@ class PlainArray:
             counts[:had] = self.counts
             self.counts = counts
 
-    def room(self, size: int) -> NDArray[np.int64]:
+    def room(self, size: int) -> NDArray[np.uint32]:
         """Return where to put places."""
         if self._places.size < size:
-            self._places = np.empty(max(size, _LEAST_PLACES), np.int64)
+            self._places = np.empty(max(size, _LEAST_PLACES), np.uint32)
         return self._places[:size]
 
     def add(self, count: int) -> None:

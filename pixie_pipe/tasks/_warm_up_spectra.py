@@ -32,5 +32,5 @@ def warm_up_spectra() -> None:
         np.zeros(len(events), np.float32),
     )  # fmt: skip
     # What LastingArray uses beside, with memory that can be written to.
-    counts, places = np.zeros(1, np.int64), np.zeros(1, np.int64)
-    note_counts(counts, places, places.copy())
+    counts = np.zeros(1, np.int64)
+    note_counts(counts, np.zeros(1, np.uint32), counts.copy())

@@ -20,6 +20,7 @@ from pixie_pipe.kernels.histogram import (
     place_all,
     place_in_rows,
     place_pairs,
+    remove_counts,
     restore_counts,
 )
 
@@ -38,7 +39,7 @@ def columns(items):
 def located(items, table, low, bins, shift, gate=NONE):
     """Return the places of all events, with new rows where they are needed."""
     crate, slot, channel, values = columns(items)
-    places = np.empty(len(items), np.int64)
+    places = np.empty(len(items), np.uint32)
     done = filled = 0
     while True:
         done, filled = place_in_rows(
@@ -74,7 +75,7 @@ def test_places_in_rows(items, low, bins, shift, wanted, gated):
     assert found == expected
     assert table.channels == known
     if wanted is None and not gated:
-        places = np.empty(len(items), np.int64)
+        places = np.empty(len(items), np.uint32)
         ready: Any = (table.module_rows, table.rows, float(low), bins, shift, places)
         assert place_all(*columns(items), *ready)
         assert places.tolist() == expected
@@ -90,7 +91,7 @@ def test_place_all_refuses_channels_without_a_row():
         ((9, 9, 9), False),
     ]:
         items = [((0, 2, 1), 5), (channel, 5)]
-        ready: Any = (table.module_rows, table.rows, 0.0, 8, 0, np.empty(2, np.int64))
+        ready: Any = (table.module_rows, table.rows, 0.0, 8, 0, np.empty(2, np.uint32))
         assert place_all(*columns(items), *ready) is is_known
 
 
@@ -108,7 +109,7 @@ def test_bins_are_those_of_boost_histogram(values, low, span, bins):
     axis = bh.axis.Regular(bins, low, high)
     # The edges belong to the bins above them.
     values = np.array([*values, *axis.edges[:3], low, high])
-    found = np.empty(values.size, np.int64)
+    found = np.empty(values.size, np.uint32)
     bins_of(values, low, high - low, bins, found)
     histogram = bh.Histogram(axis, storage=bh.storage.Int64()).fill(values)
     counted = np.bincount(found, minlength=bins + 2)
@@ -119,16 +120,19 @@ def test_bins_are_those_of_boost_histogram(values, low, span, bins):
 def test_adding_is_undone_from_the_notes(batches):
     counts = np.arange(21, dtype=np.int64)
     expected = counts + np.bincount([k for b in batches for k in b], minlength=21)
-    places = np.array([k for b in batches for k in b], np.int64)
-    before = np.empty_like(places)
+    places = np.array([k for b in batches for k in b], np.uint32)
+    before = np.empty(places.size, np.int64)
     first = 0
     for batch in batches:
         part = slice(first, first := first + len(batch))
         note_counts(counts, places[part], before[part])
         add_counts(counts, places[part])
     assert counts.tolist() == expected.tolist()
+    again = counts.copy()
     restore_counts(counts, places, before)
     assert counts.tolist() == list(range(21))
+    remove_counts(again, places)
+    assert again.tolist() == list(range(21))
 
 
 HEIGHT = 7
@@ -162,7 +166,7 @@ def paired(numbers, x, y, most):
 def test_pairs_of_coincidences(most, events, cuts):
     numbers, x, y = np.array(events, np.int64).reshape(-1, 3).T.copy()
     store, state = np.zeros((most, 2), np.int64), np.zeros(3, np.int64)
-    places = np.empty(2 * most, np.int64)
+    places = np.empty(2 * most, np.uint32)
     found: dict[int, int] = defaultdict(int)
     ends = sorted({min(cut, len(events)) for cut in cuts} | {len(events)})
     for first, last in zip([0, *ends], ends, strict=False):

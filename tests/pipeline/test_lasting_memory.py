@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pixie_pipe.kernels import histogram as kernels
+from pixie_pipe.pipeline import lasting_memory
 from pixie_pipe.pipeline.lasting_memory import LastingMemory
 
 WIDTH = 16
@@ -53,6 +55,63 @@ def test_what_was_added_since_is_put_back(tmp_path_factory, before, since):
     last.resume(number)
     counts = last.array(0, WIDTH).counts
     assert counts.reshape(-1)[: 3 * WIDTH].tolist() == expected(*before, [1, 2, 1])
+
+
+@given(
+    batches, st.lists(batches, min_size=1, max_size=4), st.integers(0, 40), st.data()
+)
+def test_whoever_is_killed_and_wherever(tmp_path_factory, before, since, at, data):
+    """Each kernel, and each number of the head, is a place to be killed at."""
+    path = tmp_path_factory.mktemp("memory") / "counts"
+    memory = LastingMemory(path)
+    array = memory.array(0, WIDTH)
+    add(array, before)
+    number = memory.checkpoint()
+    with pytest.MonkeyPatch.context() as patch:
+        for _ in range(data.draw(st.integers(1, 3))):
+            left = [at]
+            for name in ("note_counts", "add_counts", "restore_counts"):
+                patch.setattr(lasting_memory, name, killed_in(name, left))
+            try:
+                for part in since:
+                    add(array, part)
+                resumed = LastingMemory(path)
+                resumed.resume(number)
+                array = resumed.array(0, WIDTH)
+            except Killed:
+                pass
+            at = data.draw(st.integers(0, 40))
+    last = LastingMemory(path)
+    last.resume(number)
+    counts = last.array(0, WIDTH).counts.reshape(-1)
+    assert counts[: 3 * WIDTH].tolist() == expected(before)
+    assert not counts[3 * WIDTH :].any()
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL."""
+
+
+def killed_in(name, left):
+    """Return a kernel that ends in the middle, when `left` goes down to 0."""
+    kernel = getattr(kernels, name)
+
+    def run(counts, places, before=None):
+        left[0] -= 1
+        half = places if left[0] else places[: places.size // 2]
+        if name == "restore_counts":
+            # It goes from the end to the beginning.
+            half = places if left[0] else places[places.size // 2 :]
+            first = places.size - half.size
+            kernel(counts, half, before[first:])
+        elif before is None:
+            kernel(counts, half)
+        else:
+            kernel(counts, half, before)
+        if not left[0]:
+            raise Killed
+
+    return run
 
 
 def test_a_checkpoint_that_was_not_kept_is_none(tmp_path):
