@@ -25,6 +25,7 @@ from pixie_pipe.kernels.time_offsets import TimeOffsets
 from pixie_pipe.kernels.time_order import time_order
 from pixie_pipe.kernels.time_shift import shift_timestamps
 from pixie_pipe.kernels.time_sorter import TimeSorter
+from pixie_pipe.kernels.wall_time import assign_wall_times
 from pixie_pipe.listmode import (
     ChunkCutter,
     ChunkDecoder,
@@ -59,6 +60,7 @@ def warm_up() -> None:
     arrived = _read_only(events)
     _merge(events)
     TimeOffsets({(0, 2): 1}).shift(arrived)
+    assign_wall_times(arrived, gap_s=1)
     for each in (events, arrived):
         _build_coincidences(each)
     _fill(arrived)
