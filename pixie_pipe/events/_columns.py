@@ -116,6 +116,8 @@ class ColumnTable:
     """Energy from the energy filter sums, in ADC units, not rounded."""
     energy_kev: NDArray[np.float32]
     """Calibrated energy in keV; NaN where the channel has no calibration."""
+    wall_time_ns: NDArray[np.int64]
+    """Time in ns since 1970-01-01 UTC; -2**63 where it is not known."""
     trace_offsets: NDArray[np.int64]
     """Where traces begin and end in `trace_samples`, shape (events + 1,)."""
     trace_samples: NDArray[np.uint16]

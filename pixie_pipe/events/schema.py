@@ -39,6 +39,7 @@ class Block(StrEnum):
     TRACE_VALUES = "trace_values"
     SUMS_ENERGY = "sums_energy"
     CALIBRATION = "calibration"
+    WALL_TIME = "wall_time"
 
 
 DECODED: Final = (
@@ -61,6 +62,10 @@ VALIDITY: Final = {
 """The column that tells whether an event has the block: zero means no. Blocks of
 derived columns have none."""
 
+
+NO_WALL_TIME: Final = -(1 << 63)
+"""``wall_time_ns`` of an event that has none: no clock goes back to it, and numpy's
+NaT has the same bits, so that ``wall_time_ns.view("datetime64[ns]")`` shows it so."""
 
 NOT_ANALYSED: Final = 128
 """``trace_status`` of an event whose trace nobody has looked at."""
@@ -337,6 +342,14 @@ COLUMNS: tuple[Column, ...] = (
         "keV",
         "Calibrated energy; NaN where the channel has no calibration",
         fill=math.nan,
+    ),
+    _column(
+        Block.WALL_TIME,
+        "wall_time_ns",
+        "i8",
+        "ns",
+        "Time since 1970-01-01 UTC; -2**63 where it is not known",
+        fill=NO_WALL_TIME,
     ),
 )
 

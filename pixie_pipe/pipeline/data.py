@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -157,10 +157,25 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class StreamMark:
-    """Tells that a stream begins, or that it has ended."""
+    """Tells that a stream begins, when its modules were started, or that it has ended.
+
+    Attributes
+    ----------
+    stream
+        The stream.
+    ended
+        Whether it has ended.
+    starts_ns
+        Host's clock when the modules of each of its runs were started, in ns since the
+        epoch; empty if that is not known, or not yet.
+    times
+        At its end: what became of its times on the way, plain data, for the files.
+    """
 
     stream: Stream
     ended: bool = False
+    starts_ns: tuple[int, ...] = ()
+    times: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Origin(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):

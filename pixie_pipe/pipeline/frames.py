@@ -135,6 +135,8 @@ class _MarkBody(
 ):
     stream: Stream
     ended: bool
+    starts_ns: tuple[int, ...] = ()
+    times: dict[str, Any] = {}
 
 
 class _ArrayBody(
@@ -245,7 +247,9 @@ def pack(datum: object) -> Packed:
     if isinstance(datum, Rejected):
         return _pack(Kind.REJECTED, datum.stream, [datum.rows])
     if isinstance(datum, StreamMark):
-        return _pack(Kind.MARKS, _MarkBody(datum.stream, datum.ended))
+        times = dict(datum.times)
+        mark = _MarkBody(datum.stream, datum.ended, datum.starts_ns, times)
+        return _pack(Kind.MARKS, mark)
     if isinstance(datum, np.ndarray):
         return _pack_array(datum)
     return _pack_object(datum)
@@ -412,7 +416,7 @@ def _unpack(  # noqa: PLR0911 - one for each kind
         if buffers:
             raise ValueError(f"{len(buffers)} arrays, expected none")
         mark = _body(header, _MarkBody)
-        return StreamMark(mark.stream, ended=mark.ended)
+        return StreamMark(mark.stream, mark.ended, mark.starts_ns, mark.times)
     if kind == Kind.ARRAYS:
         form = _body(header, _ArrayBody)
         (buffer,) = buffers

@@ -37,7 +37,10 @@ _MODULE_ROW = np.dtype([("stream", "u4"), ("crate", "u1"), ("slot", "u1")])
 
 
 def write_provenance(file: h5py.File, provenance: Provenance) -> None:
-    """Write the tables ``/layouts``, ``/modules``, ``/balance`` and ``/sources``."""
+    """Write the tables ``/layouts``, ``/modules``, ``/balance`` and ``/sources``.
+
+    ``/times`` is there only if something was done to the times.
+    """
     streams = provenance.streams
     _table(
         file,
@@ -46,6 +49,14 @@ def write_provenance(file: h5py.File, provenance: Provenance) -> None:
         _TEXT,
         "Layout of each stream, as JSON",
     )
+    if any(stream.times for stream in streams):
+        _table(
+            file,
+            "times",
+            np.array([json.dumps(dict(stream.times)) for stream in streams], object),
+            _TEXT,
+            "What was done to the times of each stream, as JSON",
+        )
     _table(
         file,
         "modules",
@@ -104,6 +115,9 @@ def _table(
 def read_provenance(file: h5py.File) -> Provenance:
     """Read what `write_provenance` wrote."""
     layouts = [Layout.from_dict(json.loads(text)) for text in file["layouts"].asstr()]
+    times: list[dict[str, Any]] = [{}] * len(layouts)
+    if "times" in file:
+        times = [json.loads(text) for text in file["times"].asstr()]
     modules, balance, sources = (
         file[name][:] for name in ("modules", "balance", "sources")
     )
@@ -125,6 +139,7 @@ def read_provenance(file: h5py.File) -> Provenance:
             byte_order="big"
             if b"big" in sources["byte_order"][sources["stream"] == number]
             else "little",
+            times=times[number],
         )
         for number, layout in enumerate(layouts)
     ]

@@ -56,6 +56,9 @@ class StreamRecord:
         Its number of events; those of one stream are consecutive rows.
     byte_order
         Order of the bytes in the files.
+    times
+        What was done to its times, plain data: ``wall_clock`` and ``offsets_ps``, as
+        docs/times.md says; empty if nothing was.
     """
 
     layout: Layout
@@ -64,6 +67,7 @@ class StreamRecord:
     balance: Balance = field(default_factory=Balance)
     events: int = 0
     byte_order: Literal["little", "big"] = "little"
+    times: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers, lists and texts, for JSON."""
@@ -78,7 +82,7 @@ class StreamRecord:
             "balance": dataclasses.asdict(self.balance),
             "events": self.events,
             "byte_order": self.byte_order,
-        }
+        } | ({"times": dict(self.times)} if self.times else {})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> StreamRecord:
@@ -93,6 +97,7 @@ class StreamRecord:
             balance=Balance(**values["balance"]),
             events=values["events"],
             byte_order=values["byte_order"],
+            times=values.get("times", {}),
         )
 
 

@@ -36,3 +36,10 @@ def warm_up_traces() -> None:
     from pixie_pipe.tasks._warm_up_traces import warm_up_traces
 
     warm_up_traces()
+
+
+def warm_up_times() -> None:
+    """Do the same for the kernels that give wall times."""
+    from pixie_pipe.tasks._warm_up_times import warm_up_times
+
+    warm_up_times()

@@ -48,12 +48,24 @@ class OutgoingStreams:
         """Tell whether a stream has ended."""
         return self._ended[number]
 
-    def announce(self) -> None:
-        """Announce all streams, if that was not done."""
+    def announce(self, starts_ns: Sequence[Sequence[int]] = ()) -> None:
+        """Announce all streams, if that was not done.
+
+        Parameters
+        ----------
+        starts_ns
+            When the modules of each stream were started, if that is known.
+        """
         if not self._announced:
             self._announced = True
-            for stream in self.streams:
-                self._task.send(StreamMark(stream))
+            for number, stream in enumerate(self.streams):
+                starts = tuple(starts_ns[number]) if starts_ns else ()
+                self._task.send(StreamMark(stream, starts_ns=starts))
+
+    def tell_start(self, start_ns: int) -> None:
+        """Tell when the modules of all streams were started, before their words."""
+        for stream in self.streams:
+            self._task.send(StreamMark(stream, starts_ns=(start_ns,)))
 
     def send(
         self,

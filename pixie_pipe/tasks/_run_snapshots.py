@@ -67,14 +67,25 @@ class RunSnapshots:
             self._stop = self._directory / f"{name.replace('start', 'stop', 1)}.json"
             digitizer.save_settings(self._start)
 
-    def save_statistics_at_start(self, told: Mapping[str, Any]) -> None:
-        """Save what the modules tell of themselves when they have just started."""
+    def save_statistics_at_start(
+        self, told: Mapping[str, Any], started_ns: int
+    ) -> None:
+        """Save what the modules tell of themselves when they have just started.
+
+        Parameters
+        ----------
+        told
+            That, by their names.
+        started_ns
+            Host's clock when they were started, in ns since the epoch.
+        """
         if self._directory is None:
             return
         name = self._free(self._directory, "statistics-start")
         try:
             # As in the statistics of all tasks at the stop.
-            values = {self._task: {"own": {"modules": told}}}
+            own = {"modules": told, "started_ns": started_ns}
+            values = {self._task: {"own": own}}
             write_snapshot(self._directory, name, values)
         except PixiePipeError as error:
             self._tell(f"the statistics at the start were not kept: {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -43,15 +44,17 @@ class StreamWatch:
         self._numbers: dict[StreamKey, int] = {}
         self._open: dict[StreamKey, Stream] = {}
         self._seen: dict[StreamKey, set[Module]] = {}
-        self._ended: list[Stream] = []
+        self._ended: list[StreamMark] = []
 
     def number(self, key: StreamKey) -> int:
         """Return the number of a stream: they count as they first appear."""
         return self._numbers.setdefault(key, len(self._numbers))
 
     def begin(self, stream: Stream) -> None:
-        """Wait for the modules of a stream."""
+        """Wait for the modules of a stream; marks may tell of its begin again."""
         number = self.number(stream.key)
+        if stream.key in self._open:
+            return
         self._open[stream.key] = stream
         if stream.modules is None:
             self._sorter.add_module(_stand_in(number))
@@ -69,10 +72,12 @@ class StreamWatch:
             self._sorter.end_module(_stand_in(self.number(key)))
         self._seen[key].update(modules)
 
-    def end(self, stream: Stream) -> None:
+    def end(self, mark: StreamMark) -> None:
         """Wait no more for modules that no other stream has."""
+        stream = mark.stream
         self._open.pop(stream.key, None)
-        self._ended.append(self._with_modules(stream))
+        with_modules = self._with_modules(stream)
+        self._ended.append(dataclasses.replace(mark, stream=with_modules))
         busy = {
             module for other in self._open.values() for module in other.modules or ()
         }
@@ -85,8 +90,8 @@ class StreamWatch:
 
     def marks(self) -> list[StreamMark]:
         """Return the marks of the end of all streams; they tell the modules."""
-        streams = [*self._ended, *map(self._with_modules, self._open.values())]
-        return [StreamMark(stream, ended=True) for stream in streams]
+        cut_off = map(self._with_modules, self._open.values())
+        return [*self._ended, *(StreamMark(stream, ended=True) for stream in cut_off)]
 
     def _modules(self, stream: Stream) -> tuple[Module, ...]:
         if stream.modules is not None:

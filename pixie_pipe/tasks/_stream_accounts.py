@@ -37,6 +37,7 @@ class StreamAccounts:
 
     def __init__(self) -> None:
         self._streams: dict[StreamKey, Stream] = {}
+        self._times: dict[StreamKey, Mapping[str, Any]] = {}
         self._seen = np.zeros(1 << 16, np.bool_)
         self._seen_of: dict[StreamKey, set[Module]] = {}
         self._rejected: dict[StreamKey, list[NDArray[np.void]]] = {}
@@ -48,9 +49,10 @@ class StreamAccounts:
         """Whether nothing has come of any stream."""
         return not self._streams
 
-    def note(self, stream: Stream) -> None:
-        """Note a stream, or what its last mark tells of it."""
+    def note(self, stream: Stream, times: Mapping[str, Any] | None = None) -> None:
+        """Note a stream, or what its last mark tells of it and of its times."""
         self._streams[stream.key] = stream
+        self._times[stream.key] = times or {}
 
     def see(self, events: Events, key: StreamKey | None) -> None:
         """Note the modules of a batch; `key` is its stream, if it has only one."""
@@ -108,6 +110,7 @@ class StreamAccounts:
                 trailing_bytes=tally.trailing_bytes,
             ),
             events=tally.events,
+            times=self._times.get(stream.key, {}),
         )
 
     def _modules_of(self, stream: Stream) -> tuple[Module, ...]:

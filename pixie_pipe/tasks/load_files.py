@@ -23,9 +23,10 @@ class LoadFiles(Task):
 
     Which files belong to which module is found by their content, unless modules name
     theirs. Several streams are read in proportion to their sizes, so that the modules
-    stay together in time. Every byte is accounted for: a word may begin in one file
-    and end in the next one; up to three bytes behind the last word of a stream are
-    its trailing bytes.
+    stay together in time. Files of several runs are read one behind the other; when
+    these began, is told if their directories tell it. Every byte is accounted for: a
+    word may begin in one file and end in the next one; up to three bytes behind the
+    last word of a stream are its trailing bytes.
 
     The statistics are ``bytes_total``, ``bytes_read``, ``files_total``, ``file`` (the
     one that is read) and ``inputs``, a list of path and size of each file.
@@ -71,6 +72,7 @@ class LoadFiles(Task):
 
     _readers: list[StreamReader]
     _streams: OutgoingStreams
+    _starts_ns: list[tuple[int, ...]]
 
     def do_init(self) -> None:
         """Load the kernels, or compile them: a start must not take that long."""
@@ -87,6 +89,7 @@ class LoadFiles(Task):
             find_streams,
             stream_names,
         )
+        from pixie_pipe.storage.run_starts import run_starts_ns
         from pixie_pipe.tasks._outgoing_streams import OutgoingStreams
 
         config = self.config
@@ -125,12 +128,13 @@ class LoadFiles(Task):
             )
         ]
         self._streams = OutgoingStreams(self, streams)
+        self._starts_ns = [run_starts_ns(stream.paths) for stream in found]
         self._note_inputs()
         self._note_progress("")
 
     def do_work(self, datum: object) -> None:  # noqa: ARG002 - a source gets None
         """Read the next words of the stream that is furthest behind."""
-        self._streams.announce()
+        self._streams.announce(self._starts_ns)
         behind = [
             number
             for number in range(len(self._readers))

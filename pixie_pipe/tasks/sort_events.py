@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,6 +29,9 @@ _FOREVER_PS = 1 << 80
 
 # Low rates must show up within a second.
 _FLUSH_SECONDS = 0.3
+
+# Later than any disorder: rather a clock that began anew.
+_RESET_PS = 100_000_000_000
 
 
 class LateDataError(PixiePipeError, RuntimeError):
@@ -173,6 +177,12 @@ class SortEvents(Task):
                 f"wait longer for idle modules (max_wait_s, now "
                 f"{self.config.max_wait_s:g} s)"
             )
+        latest = self._sorter.latest_late
+        if latest and latest[1] > _RESET_PS:
+            ways.append(
+                "put the task AssignWallTime before this one, if the data are of "
+                "several runs: their clocks begin anew"
+            )
         if self._sorter.forced:
             ways.append(f"allow more memory (max_mb, now {self.config.max_mb:g} MB)")
         return f"{', or '.join(ways)}; `late` says what becomes of late events"
@@ -180,7 +190,7 @@ class SortEvents(Task):
     def _take_mark(self, mark: StreamMark) -> None:
         if mark.ended:
             # Sent on when all events of the stream have been, at the end.
-            self._watch.end(mark.stream)
+            self._watch.end(mark)
             self._send(self._sorter.flush())
         else:
             self._watch.begin(mark.stream)
@@ -196,8 +206,9 @@ class SortEvents(Task):
     def do_stop(self) -> None:
         """Send all that is left."""
         self._send(self._sorter.finish())
+        told = {"offsets_ps": self._offsets.to_dict()} if self._offsets else {}
         for mark in self._watch.marks():
-            self.send(mark)
+            self.send(dataclasses.replace(mark, times={**mark.times, **told}))
 
     def _send(self, events: Events | None) -> None:
         if events is not None:

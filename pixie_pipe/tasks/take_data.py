@@ -184,7 +184,12 @@ class TakeData(Task):
             digitizer.start_run()
             # Starting may take long, and is no part of the run time.
             self._begun = time.monotonic()
-            self._snapshots.save_statistics_at_start(self._told_by(digitizer))
+            started_ns = time.time_ns()
+            self.statistics["started_ns"] = started_ns
+            self._streams.tell_start(started_ns)
+            self._snapshots.save_statistics_at_start(
+                self._told_by(digitizer), started_ns
+            )
         was_running = digitizer.is_running
         came = self._read_all(digitizer)
         self._note_statistics(digitizer)

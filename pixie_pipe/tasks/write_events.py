@@ -118,7 +118,7 @@ class WriteEvents(Task):
     def do_work(self, datum: Events | Rejected | StreamMark) -> object:
         """Write events; keep for the end what belongs to the streams."""
         if isinstance(datum, StreamMark):
-            self._accounts.note(datum.stream)
+            self._accounts.note(datum.stream, datum.times)
         elif isinstance(datum, Rejected):
             self._accounts.reject(datum.rows, datum.stream)
         else:

@@ -15,6 +15,7 @@ from pixie_pipe.timing.resets import (
 from pixie_pipe.timing.wall_clock import (
     NO_WALL_TIME,
     ClockAnchor,
+    TimeLike,
     WallClock,
     format_time_ns,
     parse_time_ns,
@@ -28,6 +29,7 @@ __all__ = [
     "Placed",
     "Reset",
     "ResetRule",
+    "TimeLike",
     "TimingError",
     "WallClock",
     "corrected_time_ps",

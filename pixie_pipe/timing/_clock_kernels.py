@@ -25,8 +25,8 @@ def follow_clocks(
 
     `rule` is: least jump back, upper limit of what is near zero, the time after which
     the counter goes round (0: never), and the longest step over that point. A row of
-    `state` is of one module: segment, what was added for going round, latest time,
-    earliest time, and events that jump back but are no reset.
+    `state` is of one module: segment, what was added for going round, latest time, and
+    events that jump back but are no reset.
 
     Returns the number of resets, or the place of the event after which no time fits 64
     bits as the first number and -1 as the second.
@@ -43,8 +43,7 @@ def follow_clocks(
             own[0] = 0
             own[1] = 0
             own[2] = time
-            own[3] = time
-            own[4] = 0
+            own[3] = 0
         now = time + own[1]
         if own[2] - now > jump:
             if wrap > 0 and wrap - (own[2] - now) <= wrap_gap:
@@ -59,15 +58,13 @@ def follow_clocks(
                 own[0] += 1
                 own[1] = 0
                 own[2] = time
-                own[3] = time
                 now = time
             else:
-                own[4] += 1
+                own[3] += 1
         elif own[1] > 0 and now - own[2] > wrap // 2:
             # It was before the counter went round, and came behind.
             now -= wrap
         own[2] = max(own[2], now)
-        own[3] = min(own[3], now)
         segment[i] = own[0]
         clock_ps[i] = now
     return resets, 0

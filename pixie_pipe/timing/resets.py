@@ -100,12 +100,10 @@ class Placed(NamedTuple):
     clock_ps: NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The earliest and latest time of a module in the segment that it is in, in ps."""
+class Span(NamedTuple):
+    """The segment that a module is in, and its latest time in that, in ps."""
 
     segment: int
-    first_ps: int
     last_ps: int
 
 
@@ -137,7 +135,7 @@ class ClockResets:
     def __init__(self, rule: ResetRule | None = None) -> None:
         self._rule = rule or ResetRule()
         self._seen = np.zeros(_MODULES, np.bool_)
-        self._state: NDArray[np.int64] = np.zeros((_MODULES, 5), np.int64)
+        self._state: NDArray[np.int64] = np.zeros((_MODULES, 4), np.int64)
         self.rows = 0
 
     def follow(
@@ -215,17 +213,17 @@ class ClockResets:
         return Placed(segment, clock_ps), resets
 
     def span(self, module: Module) -> Span | None:
-        """Return the segment that a module is in, with its limits of time so far."""
+        """Return the segment that a module is in, with its latest time so far."""
         number = module[0] << 8 | module[1]
         if not self._seen[number]:
             return None
-        segment, _, last, first, _ = self._state[number].tolist()
-        return Span(segment, first, last)
+        segment, _, last_ps, _ = self._state[number].tolist()
+        return Span(segment, last_ps)
 
     @property
     def stray_events(self) -> int:
         """Events whose times jump back although no clock began anew."""
-        return int(self._state[self._seen, 4].sum())
+        return int(self._state[self._seen, 3].sum())
 
 
 def _check(times: NDArray[np.int64], wrap_ps: int) -> None:

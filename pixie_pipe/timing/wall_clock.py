@@ -20,6 +20,9 @@ from pixie_pipe.timing.errors import TimingError
 if TYPE_CHECKING:
     from pixie_pipe.timing.resets import Placed
 
+TimeLike = str | int | dt.datetime
+"""What `parse_time_ns` reads."""
+
 NO_WALL_TIME: Final = -(1 << 63)
 """The wall time of an event that has none; numpy's NaT has the same bits."""
 
@@ -35,7 +38,7 @@ _TIME: Final = re.compile(
 )
 
 
-def parse_time_ns(value: str | float | dt.datetime) -> int:
+def parse_time_ns(value: TimeLike) -> int:
     """Return a time as ns since 1970-01-01 UTC.
 
     Parameters
@@ -54,9 +57,9 @@ def parse_time_ns(value: str | float | dt.datetime) -> int:
         value = value.isoformat()
     if isinstance(value, str):
         time_ns = _parse_text(value)
-    elif isinstance(value, int) and not isinstance(value, bool):
+    elif type(value) is int:
         time_ns = value
-    else:
+    else:  # from a configuration, anything may come
         raise _no_time(value)
     if not 0 <= time_ns <= _LATEST_START_NS:
         raise TimingError(

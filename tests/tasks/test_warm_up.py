@@ -14,6 +14,7 @@ from pixie_pipe.tasks import (
     warm_up_coincidences,
     warm_up_simulation,
     warm_up_spectra,
+    warm_up_times,
     warm_up_traces,
 )
 
@@ -32,6 +33,7 @@ warm_up()
 warm_up_simulation()
 warm_up_coincidences()
 warm_up_spectra()
+warm_up_times()
 warm_up_traces()
 assert threading.active_count() == 1, threading.enumerate()
 before = signatures()
