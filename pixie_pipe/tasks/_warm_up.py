@@ -20,6 +20,7 @@ from pixie_pipe.kernels.bitshuffle import compress, most_compressed_bytes
 from pixie_pipe.kernels.channel_table import ChannelRange
 from pixie_pipe.kernels.coincidence_definition import CoincidenceDefinition, Mode
 from pixie_pipe.kernels.coincidences import CoincidenceBuilder
+from pixie_pipe.kernels.external_time import ExternalTimes
 from pixie_pipe.kernels.histogram import note_counts
 from pixie_pipe.kernels.time_offsets import TimeOffsets
 from pixie_pipe.kernels.time_order import time_order
@@ -61,6 +62,7 @@ def warm_up() -> None:
     _merge(events)
     TimeOffsets({(0, 2): 1}).shift(arrived)
     assign_wall_times(arrived, gap_s=1)
+    ExternalTimes(1).apply(arrived)
     for each in (events, arrived):
         _build_coincidences(each)
     _fill(arrived)
