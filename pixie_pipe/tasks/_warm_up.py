@@ -17,6 +17,7 @@ from pixie_pipe.buffers import BufferPool
 from pixie_pipe.kernels._merging import moved
 from pixie_pipe.kernels._parts import Part
 from pixie_pipe.kernels.bitshuffle import compress, most_compressed_bytes
+from pixie_pipe.kernels.external_time import ExternalTimes
 from pixie_pipe.kernels.time_offsets import TimeOffsets
 from pixie_pipe.kernels.time_order import time_order
 from pixie_pipe.kernels.time_shift import shift_timestamps
@@ -54,7 +55,9 @@ def warm_up() -> None:
         for each in (batch, arrived, arrived[1:]):
             _sort(each)
     _merge(events)
-    TimeOffsets({(0, 2): 1}).shift(read_only(events))
+    arrived = read_only(events)
+    TimeOffsets({(0, 2): 1}).shift(arrived)
+    ExternalTimes(1).apply(arrived)
     _order()
     compress(
         events.energy, np.zeros(most_compressed_bytes(events.energy.nbytes), np.uint8)
