@@ -20,6 +20,7 @@ from pixie_pipe.cli.usage import UsageError
 
 if TYPE_CHECKING:
     from pixie_pipe.runs import Run
+    from pixie_pipe.spectra.histogram import Histogram
     from pixie_pipe.storage import EventTable
     from pixie_pipe.storage.exporting import ExportReport
     from pixie_pipe.storage.writer import EventWriter
@@ -223,11 +224,22 @@ def _histograms_of(run: Run) -> Callable[[EventWriter], None]:
             spectra = run.histograms
         except RunContentError:
             return
-        for (crate, slot, channel), spectrum in spectra.items():
-            name = f"energy/c{crate}_s{slot:02d}_ch{channel:02d}"
-            write(name, spectrum.to_boost())
+        for histogram in spectra:
+            for name, part in _parts(histogram):
+                write(name, part)
 
     return finish
+
+
+def _parts(histogram: Histogram) -> Iterator[tuple[str, object]]:
+    """Return histograms without names on their axes, which ROOT does not know."""
+    from pixie_pipe.spectra import ChannelHistogram
+
+    if not isinstance(histogram, ChannelHistogram):
+        yield histogram.name, histogram.boost()
+        return
+    for channel in histogram.channels:
+        yield f"{histogram.name}/{channel}", histogram.boost(channel)
 
 
 def _output(path: Path | None, format: str | None, stem: str) -> Path:

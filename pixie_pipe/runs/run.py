@@ -21,18 +21,16 @@ if TYPE_CHECKING:
     import os
     from typing import SupportsIndex
 
-    from numpy.typing import NDArray
-
-    from pixie_pipe.runs.histograms import Spectra
     from pixie_pipe.runs.raw_layouts import Modules
     from pixie_pipe.settings import CrateSettings
+    from pixie_pipe.spectra import Spectra
+    from pixie_pipe.storage.coincidences import CoincidenceFile
     from pixie_pipe.storage.run_directory import RunDirectory
     from pixie_pipe.storage.run_record import RunRecord, State
 
 _USUAL_EVENTS = ("events.h5", "events-incomplete.h5")
 _HISTOGRAMS = "histograms.h5"
 _SETTINGS = "settings-start.json"
-_COINCIDENCES = "coincidences"
 
 
 def open_run(
@@ -209,18 +207,25 @@ class Run:
                 return path
         return None
 
-    @property
+    @cached_property
     def histograms(self) -> Spectra:
-        """Energy spectra by (crate, slot, channel).
+        """Histograms by name, as the task FillHistograms has left them.
 
         Raises
         ------
         RunContentError
             If there are none.
+        SpectraError
+            If the file is damaged.
         """
-        from pixie_pipe.runs.histograms import read_spectra
+        from pixie_pipe.storage import read_spectra
 
-        return read_spectra(self.path / _HISTOGRAMS)
+        path = self.path / _HISTOGRAMS
+        if not path.is_file():
+            raise RunContentError(
+                f"{path}: there is no such file; the task FillHistograms writes it"
+            )
+        return read_spectra(path)
 
     @cached_property
     def settings(self) -> CrateSettings:
@@ -278,37 +283,30 @@ class Run:
 
     @property
     def has_coincidences(self) -> bool:
-        """Whether coincidences are beside the events."""
-        path = self.events_file
-        if path is None or path.suffix not in {".h5", ".hdf5"}:
+        """Whether the events have numbers of coincidences."""
+        if self.is_from_raw or not _is_hdf5(self.events_file):
             return False
-        import h5py
+        return "coincidence" in self.events.columns
 
-        with h5py.File(path, "r") as file:
-            return _COINCIDENCES in file
-
-    @property
-    def coincidences(self) -> dict[str, NDArray[Any]]:
-        """Columns of ``/coincidences`` by name.
+    @cached_property
+    def coincidences(self) -> CoincidenceFile:
+        """Coincidences, as the task BuildCoincidences has built them.
 
         Raises
         ------
         RunContentError
             If there are none.
         """
-        if not self.has_coincidences:
+        path = self.events_file
+        if path is None or not self.has_coincidences:
             raise RunContentError(
-                f"{self.path}: no coincidences are kept with the events of this run"
+                f"{self.path}: there are no coincidences; the task BuildCoincidences "
+                f"before WriteEvents makes them, or build_coincidences(run.events[:], "
+                f"...)"
             )
-        import h5py
+        from pixie_pipe.storage import CoincidenceFile
 
-        with h5py.File(self.events_file, "r") as file:
-            group = file[_COINCIDENCES]
-            return {
-                name: group[name][()]
-                for name in group
-                if isinstance(group[name], h5py.Dataset)
-            }
+        return CoincidenceFile(path)
 
     def __repr__(self) -> str:
         from pixie_pipe.runs import display
@@ -355,3 +353,7 @@ def _holds_events(path: Path) -> bool:
     except PixiePipeError:
         return False
     return True
+
+
+def _is_hdf5(path: Path | None) -> bool:
+    return path is not None and path.suffix in {".h5", ".hdf5"}

@@ -7,6 +7,7 @@ import pytest
 
 from pixie_pipe.events import Events
 from pixie_pipe.listmode import encode
+from pixie_pipe.spectra import Spectra
 from pixie_pipe.storage import (
     Hdf5Writer,
     Provenance,
@@ -14,6 +15,7 @@ from pixie_pipe.storage import (
     RunDirectory,
     StreamRecord,
     open_events,
+    write_spectra,
 )
 from tests.storage.runs import LAYOUT, MIXED, some_events, with_late
 
@@ -113,15 +115,20 @@ def test_lost_words_and_incomplete_runs_are_noted(runs, run):
     assert err.startswith("pixie-pipe: note: ")
 
 
-def test_spectra_go_to_root_too(runs, run, monkeypatch):
+def test_histograms_go_to_root_too(runs, run):
     uproot = pytest.importorskip("uproot")
-    from pixie_pipe.runs import Run, Spectra, Spectrum
-
-    counts, edges = np.array([3, 0, 5]), np.array([0, 4, 8, 12])
-    spectra = Spectra({(0, 2, 5): Spectrum(counts, edges, 7)})
-    monkeypatch.setattr(Run, "histograms", spectra)
+    spectra = Spectra(
+        [
+            {"kind": "spectrum", "name": "energy", "bins": 3, "range": [0, 12]},
+            {"kind": "time_difference", "channels": ["0/2/5", "0/2/6"], "bins": 4},
+        ]
+    )
+    counts = np.array([[0, 3, 0, 5, 7]])
+    spectra["energy"].put([(0, 2, 5)], counts)
+    write_spectra(runs / "0001" / "histograms.h5", spectra, force=True)
     assert run("export", 1, "-o", "a.root")[0] == 0
     with uproot.open("a.root") as file:
-        found = file["energy/c0_s02_ch05"]
-        assert found.values(flow=True).tolist() == [0, 3, 0, 5, 7]
-        assert found.axis().edges().tolist() == edges.tolist()
+        found = file["energy/c0-s02-ch05"]
+        assert found.values(flow=True).tolist() == counts[0].tolist()
+        assert found.axis().edges().tolist() == [0, 4, 8, 12]
+        assert file["time_difference"].values().tolist() == [0, 0, 0, 0]

@@ -11,6 +11,7 @@ from pixie_pipe.listmode import Layout, encode
 from pixie_pipe.listmode.result import Balance
 from pixie_pipe.runs import RunContentError, RunNotFoundError
 from pixie_pipe.settings import write_json
+from pixie_pipe.spectra import Spectra
 from pixie_pipe.storage import (
     DataWarning,
     Hdf5Writer,
@@ -18,8 +19,15 @@ from pixie_pipe.storage import (
     RawRecorder,
     RunDirectory,
     StreamRecord,
+    write_spectra,
 )
-from tests.storage.runs import LAYOUT, MIXED, some_events, with_late
+from tests.storage.runs import (
+    LAYOUT,
+    MIXED,
+    some_events,
+    with_coincidences,
+    with_late,
+)
 from tests.support.module_settings import crate_of
 
 OTHER = Layout.find(250, 30474)
@@ -169,7 +177,7 @@ def test_what_a_run_lacks(runs) -> None:
         run.histograms  # noqa: B018
     with pytest.raises(RunContentError, match=r"there are: statistics-stop\.json"):
         run.settings  # noqa: B018
-    with pytest.raises(RunContentError, match="no coincidences are kept"):
+    with pytest.raises(RunContentError, match="there are no coincidences"):
         run.coincidences  # noqa: B018
     with pytest.raises(RunContentError, match=r"scan\.json: there is no such file"):
         run.snapshot("scan")
@@ -179,10 +187,22 @@ def test_what_a_run_lacks(runs) -> None:
     assert run.log == ""
 
 
-def test_coincidences_beside_the_events(runs) -> None:
-    with h5py.File(runs / "0001" / "events.h5", "a") as file:
-        file["coincidences/multiplicity"] = [2, 3]
-    run = open_run(1, runs)
-    assert run.coincidences["multiplicity"].tolist() == [2, 3]
-    assert "coincidences" in repr(run)
-    run.close()
+def test_coincidences_of_the_events(runs) -> None:
+    (runs / "0001" / "events.h5").unlink()
+    with Hdf5Writer(runs / "0001" / "events.h5") as writer:
+        writer.write(with_coincidences(EVENTS.sort()))
+        writer.describe(Provenance(()))
+    with open_run(1, runs) as run:
+        assert "coincidences" in repr(run)
+        assert len(run.coincidences) == int(with_coincidences(EVENTS).coincidence.max())
+        assert set(run.coincidences[:].multiplicity.tolist()) == {2}
+
+
+def test_histograms(runs) -> None:
+    spectra = Spectra([{"kind": "spectrum", "name": "energy", "bins": 64}])
+    spectra.fill(EVENTS)
+    write_spectra(runs / "0001" / "histograms.h5", spectra)
+    with open_run(1, runs) as run:
+        assert "histograms" in repr(run)
+        assert run.histograms.events == len(EVENTS)
+        assert run.histograms["energy"].total == len(EVENTS)
