@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from pixie_pipe._units import format_count
 from pixie_pipe.spectra.channel_histogram import ChannelHistogram
-from pixie_pipe.spectra.declaration import Declaration, check_declarations
+from pixie_pipe.spectra.declaration import (
+    DEFAULT,
+    Declaration,
+    check_declarations,
+)
 from pixie_pipe.spectra.errors import SpectraError
 from pixie_pipe.spectra.matrix import Matrix
 from pixie_pipe.spectra.memory import PlainMemory
@@ -18,9 +22,6 @@ if TYPE_CHECKING:
     from pixie_pipe.events import Events
     from pixie_pipe.spectra.histogram import Histogram
     from pixie_pipe.spectra.memory import Memory
-
-DEFAULT = ({"kind": "spectrum", "name": "energy"},)
-"""What is filled if nothing else is declared: the energy of each channel."""
 
 _KINDS: dict[str, type[Histogram]] = {
     kind: one

@@ -22,6 +22,11 @@ KINDS: Final = {
 }
 """What can be filled."""
 
+DEFAULT: Final[tuple[Mapping[str, Any], ...]] = (
+    {"kind": "spectrum", "name": "energy"},
+)
+"""What is filled if nothing else is declared: the energy of each channel."""
+
 MOST_BINS: Final = 1 << 26
 """Bins of one histogram (of one channel): half a gigabyte."""
 

@@ -15,7 +15,7 @@ from pixie_pipe.pipeline.messages import Status
 from pixie_pipe.pipeline.parameters import Parameter, ParameterError
 from pixie_pipe.pipeline.preparing import Preparation
 from pixie_pipe.pipeline.task import Task
-from pixie_pipe.spectra.declaration import KINDS, check_declarations
+from pixie_pipe.spectra.declaration import DEFAULT, KINDS, check_declarations
 from pixie_pipe.spectra.errors import SpectraError
 from pixie_pipe.tasks._run_paths import recorded_number
 
@@ -28,8 +28,6 @@ _REPORT_SECONDS = 1.0
 
 # What people read in a table; the file has all channels.
 _MOST_CHANNELS = 256
-
-_DEFAULT = ({"kind": "spectrum", "name": "energy"},)
 
 
 def _check(values: Sequence[Mapping[str, Any]]) -> None:
@@ -59,7 +57,7 @@ class FillHistograms(Task):
     label = "Fill histograms: spectra, rates, time differences, coincidences"
     parameters: ClassVar = {
         "histograms": Parameter(
-            list(_DEFAULT),
+            list(DEFAULT),
             "what is filled, a list of mappings with kind ("
             + ", ".join(KINDS)
             + "), name, bins, range, channels, gate: see docs/spectra.md",
