@@ -21,6 +21,7 @@ from pixie_pipe.cli.layouts import layouts
 from pixie_pipe.cli.mca import mca
 from pixie_pipe.cli.modules import modules
 from pixie_pipe.cli.offsets import offsets
+from pixie_pipe.cli.plot import plot
 from pixie_pipe.cli.plugins import plugins
 from pixie_pipe.cli.rates import rates
 from pixie_pipe.cli.replay import replay
@@ -87,6 +88,7 @@ def run(tokens: Sequence[str]) -> int:
     app.command(schema, usage=_usage("schema [OPTIONS]"))
     app.command(convert, usage=_usage("convert FILES... -o OUTPUT [OPTIONS]"))
     app.command(export, usage=_usage("export SOURCE... -o OUTPUT [OPTIONS]"))
+    app.command(plot, usage=_usage("plot WHAT SOURCE -o FILE [OPTIONS]"))
     app.command(inspect, usage=_usage("inspect FILES... [OPTIONS]"))
     app.command(settings_app())
     app.command(sample, usage=_usage("sample FILE [OPTIONS]"))

@@ -13,6 +13,7 @@ from pixie_pipe.plots.figures import FORMATS, PlotError, drawn, require, save
 from pixie_pipe.plots.histograms import (
     FittedCurve,
     plot_histogram,
+    plot_histograms,
     plot_matrix,
     plot_rates_in_time,
     plot_residuals,
@@ -34,6 +35,7 @@ __all__ = [
     "plot_channel_values",
     "plot_event_persistence",
     "plot_histogram",
+    "plot_histograms",
     "plot_matrix",
     "plot_persistence",
     "plot_rates",

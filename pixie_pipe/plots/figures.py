@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FORMATS: Final = (".png", ".svg", ".pdf")
+FORMATS: Final = (".png", ".svg", ".pdf", ".html")
 """Endings of the files that plots are written to."""
 
 COLOURS: Final = (
@@ -111,9 +111,28 @@ def save(figure: Figure, path: str | Path, *, force: bool = False) -> Path:
     from pixie_pipe.storage.atomic import new_file
 
     path = check_format(path)
+    kind = path.suffix[1:].lower()
     with new_file(path, force=force) as opened:
-        figure.savefig(opened.path, format=path.suffix[1:].lower())
+        if kind == "html":
+            opened.path.write_text(_page(figure, path.stem), encoding="utf-8")
+        else:
+            figure.savefig(opened.path, format=kind)
     return path
+
+
+def _page(figure: Figure, title: str) -> str:
+    """Return a page that needs nothing from outside: the figure as SVG."""
+    from html import escape
+    from io import StringIO
+
+    drawn = StringIO()
+    figure.savefig(drawn, format="svg")
+    _, _, picture = drawn.getvalue().partition("<svg")
+    return (
+        f"<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'>"
+        f"<title>{escape(title)}</title><style>svg {{ max-width: 100%; height: auto }}"
+        f"</style></head><body><svg{picture}</body></html>\n"
+    )
 
 
 def check_format(path: str | Path) -> Path:

@@ -122,6 +122,54 @@ def plot_histogram(
     return figure
 
 
+def plot_histograms(
+    curves: Mapping[str, tuple[NDArray[Any], NDArray[Any]]],
+    *,
+    scale: Scale = "log",
+    x_label: str = "Energy (ADC units)",
+    title: str = "",
+) -> Figure:
+    """Draw a few histograms as steps, one over the other.
+
+    Parameters
+    ----------
+    curves
+        Counts, shape (bins,), and edges of the bins, shape (bins + 1,), by name.
+    scale
+        The count axis. On the logarithmic one, empty bins are left out.
+    x_label, title
+        Texts.
+
+    Raises
+    ------
+    PlotError
+        If there are none, or more than can be told apart, or shapes do not fit.
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    if not 1 <= len(curves) <= len(COLOURS):
+        raise PlotError(
+            f"there are {len(curves)} histograms to draw, expected 1 to {len(COLOURS)}"
+        )
+    figure = new_figure(9, 4.5)
+    axes = figure.add_subplot()
+    limits, highest = [], 1.0
+    for (name, curve), style in zip(curves.items(), styles(len(curves)), strict=True):
+        counts, edges = _checked(*curve)
+        heights = np.where(counts > 0, counts, np.nan) if scale == "log" else counts
+        axes.stairs(heights, edges, label=name, baseline=None, linewidth=0.9, **style)
+        limits.append(_filled(counts, edges))
+        highest = max(highest, float(counts.max(initial=1)))
+    axes.set_xlim(min(low for low, _ in limits), max(high for _, high in limits))
+    axes.set_xlabel(x_label)
+    axes.set_ylabel("Counts per bin")
+    _scale_counts(axes, scale, highest)
+    tidy(axes)
+    add_title(figure, title)
+    add_legend(figure, axes)
+    return figure
+
+
 def _name_peaks(
     axes: Axes,
     fit: FittedCurve,
