@@ -215,8 +215,8 @@ def _follow(
                 step = np.int64(high - u64(u64(latest[0]) << unused)) >> np.int64(
                     unused
                 )
-                tick = latest[0] + step
-                is_round = step > 0 and tick < latest[0]
+                is_round = step > 0 and latest[0] > np.int64(_HIGHEST) - step
+                tick = latest[0] if is_round else latest[0] + step
             else:
                 tick = np.int64(high >> unused)
                 is_round = tick < 0

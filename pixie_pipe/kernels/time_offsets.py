@@ -282,7 +282,8 @@ def _add_offsets(
     for i in range(time_ps.size):
         row = row_of_module[np.int64(crate[i]) << 8 | np.int64(slot[i])]
         time, offset = time_ps[i], table[row, channel[i]]
-        total = time + offset
+        # Without signs, adding goes round; with them, compilers take it not to.
+        total = np.int64(np.uint64(time) + np.uint64(offset))
         shifted[i] = total
         # Negative if two numbers of one sign gave one of the other.
         left |= (time ^ total) & (offset ^ total)

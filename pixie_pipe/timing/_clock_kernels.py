@@ -87,7 +87,8 @@ def place(
     left = np.int64(0)
     for i in range(segment.size):
         shift, clock = shift_ps[segment[i]], clock_ps[i]
-        total = clock + shift
+        # Without signs, adding goes round; with them, compilers take it not to.
+        total = np.int64(np.uint64(clock) + np.uint64(shift))
         # Negative if two numbers of one sign gave one of the other.
         left |= (clock ^ total) & (shift ^ total)
         time_ps[i] = total
