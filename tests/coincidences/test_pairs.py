@@ -60,14 +60,15 @@ def test_time_differences(events, definition, a, b):
     expected = [times[y] - times[x] for x, y in plain_pairs(events, definition, a, b)]
     found = build_coincidences(events, definition=definition)
     assert time_differences(found, a, b).tolist() == expected
-    histogram = time_difference_histogram(found, a, b, low_ps=-17, high_ps=25, bin_ps=5)
-    edges = np.arange(-17, 32, 5)
-    assert histogram.edges_ps.tolist() == edges.tolist()
+    # The width does not divide the range: the last bin ends at 8 ps.
+    histogram = time_difference_histogram(found, a, b, low_ps=-7, high_ps=6, bin_ps=3)
+    edges = [-7, -4, -1, 2, 5, 8]
+    assert histogram.edges_ps.tolist() == edges
     assert histogram.counts.tolist() == [
-        sum(low <= value < low + 5 for value in expected) for low in edges[:-1]
+        sum(low <= value < low + 3 for value in expected) for low in edges[:-1]
     ]
-    assert histogram.below == sum(value < -17 for value in expected)
-    assert histogram.above == sum(value >= 28 for value in expected)
+    assert histogram.below == sum(value < -7 for value in expected)
+    assert histogram.above == sum(value >= 8 for value in expected)
 
 
 @given(tables(), definitions(), choices, choices, st.integers(0, 99))
