@@ -20,7 +20,6 @@ from pixie_pipe.cli.usage import UsageError
 
 if TYPE_CHECKING:
     from pixie_pipe.runs import Run
-    from pixie_pipe.spectra.histogram import Histogram
     from pixie_pipe.storage import EventTable
     from pixie_pipe.storage.exporting import ExportReport
     from pixie_pipe.storage.writer import EventWriter
@@ -231,8 +230,8 @@ def _histograms_of(run: Run) -> Callable[[EventWriter], None]:
     return finish
 
 
-def _parts(histogram: Histogram) -> Iterator[tuple[str, object]]:
-    """Return histograms without names on their axes, which ROOT does not know."""
+def _parts(histogram: Any) -> Iterator[tuple[str, object]]:  # noqa: ANN401 - of any kind
+    """Return a histogram, parted into channels, for boost-histogram."""
     from pixie_pipe.spectra import ChannelHistogram
 
     if not isinstance(histogram, ChannelHistogram):

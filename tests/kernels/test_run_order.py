@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pixie_pipe.kernels import _run_order
 from pixie_pipe.kernels._run_order import run_order
+from pixie_pipe.kernels.time_order import time_order
 
 LOW, HIGH = -(2**63), 2**63 - 1
 
@@ -51,10 +52,12 @@ def test_batches_of_modules_one_behind_the_other(data):
 @pytest.mark.parametrize("count", [1, 2, 8, 31, 32, 33, 100])
 def test_many_runs_that_overlap(count, monkeypatch):
     called = []
-    order = _run_order.time_order
-    monkeypatch.setattr(
-        _run_order, "time_order", lambda times: called.append(1) or order(times)
-    )
+
+    def noted(times):
+        called.append(times.size)
+        return time_order(times)
+
+    monkeypatch.setattr(_run_order, "time_order", noted)
     rng = np.random.default_rng(count)
     check([rng.integers(0, 10**9, 200) for _ in range(count)])
     assert bool(called) == (count > 32)

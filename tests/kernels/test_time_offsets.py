@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import cast
 
 import numpy as np
 import pytest
@@ -146,7 +147,7 @@ def test_offsets_that_cannot_be(offsets, words):
 def test_offsets_in_ps_are_whole_numbers():
     for wrong in (1.5, True):
         with pytest.raises(TimeOffsetError, match=f"is {wrong}, expected whole ps"):
-            TimeOffsets({(0, 2): wrong})
+            TimeOffsets({(0, 2): cast("int", wrong)})
 
 
 def test_events_need_what_offsets_go_by():

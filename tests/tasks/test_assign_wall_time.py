@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -24,6 +25,9 @@ from pixie_pipe.tasks.assign_wall_time import AssignWallTime
 from pixie_pipe.tasks.load_files import LoadFiles
 from pixie_pipe.timing import TimingError, parse_time_ns
 from tests.storage.runs import LAYOUT, some_events
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 S = 10**12
 NS = 10**9
@@ -124,7 +128,7 @@ def expected_of(starts_ns, tables=TABLES):
 @given(pieces_of([len(table) for table in TABLES]))
 def test_given_starts(drive, pieces):
     starts_ns = [START_NS, START_NS + 300 * NS, START_NS + 1000 * NS + 7]
-    starts = [START, *starts_ns[1:]]
+    starts: list[str | int | datetime] = [START, *starts_ns[1:]]
     assign = begun(drive(AssignWallTime, mode="starts", starts=starts), 2)
     found = all_through(assign, TABLES, pieces)
     for events, expected in zip(found, expected_of(starts_ns), strict=True):

@@ -24,7 +24,9 @@ RULE = ResetRule(jump_ps=100, near_zero_ps=300, wrap_gap_ps=200)
 
 def model(events, rule, wrap):
     """Follow the clocks in Python's integers; return placed events and resets."""
-    clocks, placed, resets, stray = {}, [], [], 0
+    clocks: dict[int, tuple[int, int, int]] = {}
+    placed: list[tuple[int, int]] = []
+    resets, stray = [], 0
     for row, (slot, time) in enumerate(events):
         segment, turns, latest = clocks.get(slot, (0, 0, time))
         now = time + turns * wrap
@@ -60,7 +62,8 @@ def test_any_cut_gives_what_the_model_does(events, cuts, wrap):
     slots = np.array([slot for slot, _ in events], np.uint8)
     crates = np.ones_like(slots)
     clocks = ClockResets(RULE)
-    placed, resets = [], []
+    placed: list[tuple[int, int]] = []
+    resets = []
     for first, behind in pairwise([0, *sorted(cuts), len(events)]):
         part = slice(first, behind)
         found, more = clocks.follow(
@@ -88,7 +91,8 @@ def test_any_cut_gives_what_the_model_does(events, cuts, wrap):
 @st.composite
 def runs(draw):
     """Draw the times of a module in several runs, in disorder, and where runs begin."""
-    times, firsts = [], []
+    times: list[int] = []
+    firsts = []
     for _ in range(draw(st.integers(1, 4))):
         seconds = draw(st.integers(70, 5000))
         rng = np.random.default_rng(draw(st.integers(0, 99)))
