@@ -23,6 +23,7 @@ from pixie_pipe.storage.atomic import new_file
 
 if TYPE_CHECKING:
     from pixie_pipe.calibration.time_offsets import TimeOffsets
+    from pixie_pipe.events import Events
 
 FORMAT: Final = "pixie_pipe calibration"
 FORMAT_VERSION: Final = 1
@@ -107,6 +108,18 @@ class EnergyCalibration:
             known = ", ".join(self.channels) or "none"
             raise CalibrationError(f"{channel} has no calibration; channels: {known}")
         return self.channels[channel]
+
+    def apply(self, events: Events) -> Events:
+        """Return events with the column ``energy_kev``, NaN where there is none.
+
+        Raises
+        ------
+        EventsError
+            If a column is missing: crate, slot, channel, energy, timestamp.
+        """
+        from pixie_pipe.calibration.calibrator import Calibrator
+
+        return Calibrator(self.channels).apply(events)
 
 
 def write_calibrations(

@@ -210,10 +210,17 @@ class _Drawing:
         return plot_event_persistence(events, title=source.title)
 
     def _histogram(self, source: Source, **wanted: Any) -> Any:  # noqa: ANN401 - of any kind
-        is_needed = wanted["kind"] == "time_difference" and "channels" not in wanted
         is_new = self.is_new or bool(wanted.get("x"))
-        if is_needed and is_new:
-            raise UsageError("time differences need --channels: two, with a comma")
+        lacks_pair = wanted["kind"] == "time_difference" and "channels" not in wanted
+        if (
+            lacks_pair
+            and self.histogram is None
+            and not source.has_kind(wanted["kind"])
+        ):
+            raise UsageError(
+                "time differences are of two channels: name them with --channels, "
+                "two channels, with a comma between them"
+            )
         return source.histogram(
             {**self.declared, **wanted}, name=self.histogram, is_new=is_new
         )

@@ -67,6 +67,11 @@ class Source:
             raise UsageError("the source is a file of histograms: it has no events")
         return self._table
 
+    def has_kind(self, kind: str) -> bool:
+        """Whether there is a histogram of a kind already."""
+        kept = self._kept()
+        return kept is not None and any(one.declaration.kind == kind for one in kept)
+
     def histogram(
         self, wanted: Mapping[str, Any], *, name: str | None, is_new: bool
     ) -> Histogram:

@@ -80,31 +80,16 @@ class Calibrate(Task):
 
     def do_start(self) -> None:
         """Take the calibration of this run."""
-        from pixie_pipe.kernels.histogram import ChannelRows
-        from pixie_pipe.spectra import parse_channel
+        from pixie_pipe.calibration.calibrator import Calibrator
 
         channels = self._read().channels
-        self._table = ChannelRows()
-        self._coefficients = np.zeros((len(channels), 4))
-        for row, (name, one) in enumerate(channels.items()):
-            self._table.add(parse_channel(name))
-            found = one.polynomial.coefficients
-            self._coefficients[row, : len(found)] = found
+        self._calibrator = Calibrator(
+            channels, spread=self.config.spread, seed=self.config.seed
+        )
         self.statistics |= {"channels": len(channels), "without": 0}
 
     def do_work(self, datum: Events) -> Events:
         """Add the column."""
-        from pixie_pipe._jit import read_only
-        from pixie_pipe.kernels.calibration import calibrate
-
-        crate, slot, channel = (
-            read_only(datum[name]) for name in ("crate", "slot", "channel")
-        )
-        kev = np.empty(len(datum), np.float32)
-        calibrate(
-            crate, slot, channel, read_only(datum.energy), read_only(datum.timestamp),
-            self._table.module_rows, self._table.rows, self._coefficients,
-            self.config.spread, self.config.seed, kev,
-        )  # fmt: skip
-        self.statistics["without"] += int(np.count_nonzero(np.isnan(kev)))
-        return datum.with_columns(energy_kev=kev)
+        events = self._calibrator.apply(datum)
+        self.statistics["without"] += int(np.count_nonzero(np.isnan(events.energy_kev)))
+        return events

@@ -386,7 +386,6 @@ def test_late_events_can_be_dropped():
 
 def test_late_events_can_be_an_error():
     merger = sorter(0, late="error")
-    assert not merger.latest_late
     merger.add(batch_of([10_000_000, 20_000_000, 30_000_000]), stream=0)
     late = batch_of([19_000_000, 40_000_000, 7_750_000], [(0, 2), (0, 2), (1, 5)])
     words = r"2 events .* of module 1/5, is 12\.25 us earlier"
