@@ -17,6 +17,9 @@ _PS_PER_NS = 1000
 _NS_PER_S = 1_000_000_000
 
 
+_NO_STARTS = WallClock()
+
+
 class ClockStartError(PixiePipeError, RuntimeError):
     """Nothing tells when a clock began."""
 
@@ -114,6 +117,7 @@ class HostStarts:
         self._told: dict[StreamKey, tuple[int, ...]] = {}
         self._seen: dict[int, int] = {}
         self._clocks: dict[StreamKey, WallClock] = {}
+        self._reference_ns: int | None = None
 
     def note(self, key: StreamKey, starts_ns: Sequence[int]) -> None:
         """Take the starts of a stream."""
@@ -128,10 +132,15 @@ class HostStarts:
         ClockStartError
             If nothing tells a start.
         """
-        clock = self.clock(batch.key)
-        while len(clock) <= batch.segment:
-            segment = len(clock)
-            clock.add_start(self._start(batch, segment))
+        while (segment := len(self.clock(batch.key))) <= batch.segment:
+            start_ns = self._start(batch, segment)
+            if self._reference_ns is None:
+                # The times of all streams count from one and the same start.
+                told = [starts[0] for starts in self._told.values()]
+                self._reference_ns = min(told, default=start_ns)
+            if segment == 0:
+                self._clocks[batch.key] = WallClock(reference_ns=self._reference_ns)
+            self._clocks[batch.key].add_start(start_ns)
         return True
 
     def _start(self, batch: Batch, segment: int) -> int:
@@ -156,11 +165,8 @@ class HostStarts:
         return self._seen[segment]
 
     def clock(self, key: StreamKey) -> WallClock:
-        """Return the starts for a stream."""
-        if key not in self._clocks:
-            first = min((starts[0] for starts in self._told.values()), default=None)
-            self._clocks[key] = WallClock(reference_ns=first)
-        return self._clocks[key]
+        """Return the starts for a stream, as far as they were asked for."""
+        return self._clocks.get(key, _NO_STARTS)
 
 
 @dataclass

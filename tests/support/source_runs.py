@@ -101,14 +101,19 @@ class SourceRun:
         marks = list(
             itertools.takewhile(lambda d: isinstance(d, StreamMark), self.sent)
         )
-        found = {}
-        for number, mark in enumerate(marks):
+        found: dict[str, SimpleNamespace] = {}
+        # Those that were announced may be told of again: when they were started.
+        announced = [m for i, m in enumerate(marks) if m.stream.number == i]
+        started = marks[len(announced) :]
+        assert [m.stream for m in started] in ([], [m.stream for m in announced])
+        assert all(len(mark.starts_ns) == 1 for mark in started)
+        for number, mark in enumerate(announced):
             assert not mark.ended
             assert mark.stream.number == number
             found[mark.stream.name] = SimpleNamespace(
                 stream=mark.stream, parts=[], trailing=b"", final=False, ended=False
             )
-        assert len(found) == len(marks), "names are not unique"
+        assert len(found) == len(announced), "names are not unique"
         for data in self.sent[len(marks) :]:
             known = found[data.stream.name]
             assert not known.ended

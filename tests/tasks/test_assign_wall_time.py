@@ -184,6 +184,18 @@ def test_a_module_without_files_of_a_run(drive):
     assert assign.prints == []
 
 
+def test_all_streams_count_from_the_same_start(drive):
+    """Also one that is announced late, by another source, and began earlier."""
+    assign = begun(drive(AssignWallTime), 1, [[START_NS]])
+    assign.work(module_events(0, [5]), origin=Origin("Source", 0))
+    assign.work(StreamMark(stream(1), starts_ns=(START_NS - NS,)))
+    assign.work(module_events(1, [S + 6]), origin=Origin("Source", 1))
+    assign.stop()
+    sent = [datum for datum in assign.sent if isinstance(datum, Events)]
+    assert [int(events.time_ps[0]) for events in sent] == [5, 6]
+    assert {int(events.wall_time_ns[0]) for events in sent} == {START_NS}
+
+
 def test_a_gap_without_any_start_makes_times_continuous_only(drive):
     gap = begun(drive(AssignWallTime, mode="gap", gap_s=0), 2)
     found = all_through(gap, TABLES, whole_pieces)

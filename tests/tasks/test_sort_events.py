@@ -275,7 +275,7 @@ def test_a_stream_of_unknown_modules_is_waited_for_until_it_shows_them():
     assert watch.wants_modules(one.key)
     watch.see(one.key, [(0, 2)])
     assert len(spy.waits_for) == 1
-    watch.end(two)
+    watch.end(StreamMark(two, ended=True))
     assert not spy.waits_for
     assert not watch.wants_modules(two.key)
 
@@ -286,9 +286,9 @@ def test_a_module_of_two_streams_is_waited_for_until_both_end():
     one, two = stream(0, ((0, 2), (0, 3))), stream(1, ((0, 2),))
     watch.begin(one)
     watch.begin(two)
-    watch.end(one)
+    watch.end(StreamMark(one, ended=True))
     assert spy.waits_for == {(0, 2)}
-    watch.end(two)
+    watch.end(StreamMark(two, ended=True))
     assert not spy.waits_for
 
 

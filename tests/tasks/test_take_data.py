@@ -487,6 +487,10 @@ def test_settings_and_statistics_are_kept_at_both_ends(clock, settled, tmp_path)
     assert run.task.statistics["notes"] == []
     start = json.loads((runs / "statistics-start.json").read_text())
     assert start["Source"]["own"]["modules"]["c0-s02"]["words_read"] == 0
+    # When the modules were started is told to all, and kept.
+    (started_ns,) = {mark.starts_ns for mark in run.sent[2:4]}
+    assert started_ns == (start["Source"]["own"]["started_ns"],)
+    assert started_ns == (run.task.statistics["started_ns"],)
     assert read_json(runs / "settings-stop.json").places == [(0, 2), (0, 3)]
     assert [text for text in prints if "settings" in text] == []
     # Another crate of the same run keeps its own.
