@@ -230,15 +230,18 @@ def _histograms_of(run: Run) -> Callable[[EventWriter], None]:
     return finish
 
 
-def _parts(histogram: Any) -> Iterator[tuple[str, object]]:  # noqa: ANN401 - of any kind
+def _parts(histogram: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - of any kind
     """Return a histogram, parted into channels, for boost-histogram."""
     from pixie_pipe.spectra import ChannelHistogram
 
+    # In a directory of their own: a histogram may be called as the tree is.
+    name = f"histograms/{histogram.name}"
     if not isinstance(histogram, ChannelHistogram):
-        yield histogram.name, histogram.boost()
+        yield name, histogram.boost()
         return
     for channel in histogram.channels:
-        yield f"{histogram.name}/{channel}", histogram.boost(channel)
+        # To ROOT's interpreter, a hyphen is a minus.
+        yield f"{name}/{channel.replace('-', '_')}", histogram.boost(channel)
 
 
 def _output(path: Path | None, format: str | None, stem: str) -> Path:

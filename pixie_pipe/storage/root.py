@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+import boost_histogram as bh
 import numpy as np
 from numpy.typing import NDArray
 
@@ -145,17 +146,21 @@ class RootWriter:
         """
         self._notes.reject(rejected, stream, source)
 
-    def write_histogram(self, name: str, histogram: object) -> None:
-        """Add a histogram, as TH1 or TH2.
+    def write_histogram(self, name: str, histogram: bh.Histogram) -> None:
+        """Add a histogram, as TH1D or TH2D with its counts below and above the range.
 
         Parameters
         ----------
         name
             Its name in the file; ``/`` makes directories.
         histogram
-            Of boost-histogram or hist.
+            Of boost-histogram or hist, of counts. ROOT has them as doubles, which are
+            exact up to 9e15.
         """
-        self._file[name] = histogram
+        # uproot does not write the 64-bit integers of boost-histogram.
+        doubles = bh.Histogram(*histogram.axes, storage=bh.storage.Double())
+        doubles.view(flow=True)[...] = histogram.view(flow=True)
+        self._file[name] = doubles
 
     def describe(self, provenance: Provenance) -> None:
         """Tell where the events come from; the last call counts."""

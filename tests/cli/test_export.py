@@ -94,7 +94,7 @@ def test_what_is_refused(runs, run):
         ([7, "-o", "a.h5"], 1, "there is no run 7; its only run is 1"),
         (["a.h5", "b.h5", "-o", "c.h5"], 2, "is exported alone"),
         ([1, "-o", "a.h5", "--channels", "5"], 2, "expected crate/slot/channel"),
-        ([1, "-o", "a.h5", "--channels", "0/300"], 1, "there is no channel 0/300"),
+        ([1, "-o", "a.h5", "--channels", "0/300"], 2, "--channels 0/300: expected"),
         ([1, "-o", "a.h5", "--columns", "enrgy"], 1, "has no column 'enrgy'"),
         ([1, "-o", "a.h5", "--compression", "zip"], 2, "no compression 'zip'"),
         (["runs/0001/events.h5", "-o", "runs/0001/events.h5", "--force"], 1, "is what"),
@@ -128,7 +128,7 @@ def test_histograms_go_to_root_too(runs, run):
     write_spectra(runs / "0001" / "histograms.h5", spectra, force=True)
     assert run("export", 1, "-o", "a.root")[0] == 0
     with uproot.open("a.root") as file:
-        found = file["energy/c0-s02-ch05"]
+        found = file["histograms/energy/c0_s02_ch05"]
         assert found.values(flow=True).tolist() == counts[0].tolist()
         assert found.axis().edges().tolist() == [0, 4, 8, 12]
-        assert file["time_difference"].values().tolist() == [0, 0, 0, 0]
+        assert file["histograms/time_difference"].values().tolist() == [0, 0, 0, 0]
