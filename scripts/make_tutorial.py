@@ -67,7 +67,7 @@ def _run_commands(code: str) -> None:
 
 def main() -> None:
     """Run the page and copy its figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--keep", type=Path, help="leave everything in this directory")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -60,10 +62,10 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def drawn(monkeypatch, *arguments: object) -> tuple[list[str], dict[str, object]]:
+def drawn(monkeypatch, *arguments: object) -> tuple[list[str], dict[str, Any]]:
     """Run the command; return the functions that drew, and what the last one got."""
     called: list[str] = []
-    got: dict[str, object] = {}
+    got: dict[str, Any] = {}
 
     def noting(name):
         real = getattr(plots, name)
