@@ -39,8 +39,8 @@ _MEANINGS: Final[Mapping[int, str]] = {
     202: "the module is in use by another process; end that, since all modules of a "
     "crate belong to one process",
     203: "the module could not be closed; end the process",
-    204: "the module is not booted, or was closed; open the session anew, and if that "
-    "does not help, boot with boot: reset",
+    204: "the module is not booted, or was closed; start again, and if that does not "
+    "help, boot with boot: reset",
     205: "the module does not tell what it is; its EEPROM may be damaged",
     206: "the module cannot do this now: something that must come first is missing",
     207: "the firmware does not fit the module, or another file is registered for the "
@@ -107,8 +107,8 @@ _START_HINT = (
     "in the crate among `slots`, also those that shall take no data"
 )
 _GONE_HINT = (
-    "a module that answered before was pulled, or has lost its power: look at the "
-    "crate, then start again"
+    "if it has answered before, it was pulled or has lost its power: look at the crate "
+    "first"
 )
 _ACQUIRE_HINT = "the module must first be told to take them, with no task in between"
 

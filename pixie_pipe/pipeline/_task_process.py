@@ -383,6 +383,8 @@ class TaskProcess(TaskWork, ForkServerProcess):
         self.give_up(f"{self.name} failed: {type(error).__name__}: {error}")
         self._close_run()
         with contextlib.suppress(Exception):
+            # Only now is known what it did.
+            self._endpoint.control.send(Finished(self.run_number, self._statistics()))
             self.send_heart_beat()
 
     def give_run_up(self) -> None:

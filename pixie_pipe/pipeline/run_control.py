@@ -215,11 +215,8 @@ class RunControl:
         assert self.run is not None
         if record.name in self._rejoining:
             return False
-        return (
-            not record.is_alive
-            or record.has_failed
-            or record.finished_run == self.run.number
-        )
+        # One that has failed tells that it has finished when its files are closed.
+        return not record.is_alive or record.finished_run == self.run.number
 
     def _kill(self, record: ProcessRecord, reason: str) -> None:
         if record.is_alive:

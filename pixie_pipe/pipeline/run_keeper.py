@@ -145,7 +145,7 @@ class RunKeeper:
             try:
                 if run.directory and self._directory is not None:
                     self._write(self._directory, run, balance, statistics)
-            except PixiePipeError as error:
+            except (PixiePipeError, OSError) as error:
                 run.reasons.append(f"the record of the run was not written: {error}")
                 pipeline.handle_error("", Error(run.reasons[-1]))
             finally:

@@ -261,9 +261,11 @@ class Transitions:
         which a file could not be closed, XIA's library works once in each.
         """
         records = self._supervisor.records
-        spent = [name for name, r in records.items() if r.is_spent and r.is_alive]
-        if spent:
-            self._dismiss(spent)
+        spent = {r.process.pid for r in records.values() if r.is_spent and r.is_alive}
+        # With all tasks that share the process.
+        names = [name for name, r in records.items() if r.process.pid in spent]
+        if names:
+            self._dismiss(names)
 
     def _dismiss(self, names: Sequence[str]) -> None:
         supervisor = self._supervisor

@@ -14,11 +14,21 @@ class RunDirectoryError(PixiePipeError, OSError):
 
 
 @contextlib.contextmanager
-def clear_errors(path: Path, what: str) -> Iterator[None]:
-    """Say where it was and what could not be done if the system refuses something."""
+def clear_errors(path: Path, what: str, advice: str = "") -> Iterator[None]:
+    """Say where it was and what could not be done if the system refuses something.
+
+    Parameters
+    ----------
+    path, what
+        Where it was, and what could not be done.
+    advice
+        What to do, if that can be told.
+    """
     try:
         yield
     except PixiePipeError:
         raise
     except OSError as error:
-        raise RunDirectoryError(f"{path}: {what}: {error.strerror or error}") from error
+        reason = error.strerror or error
+        advice = advice and f"; {advice}"
+        raise RunDirectoryError(f"{path}: {what}: {reason}{advice}") from error

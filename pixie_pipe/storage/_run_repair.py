@@ -104,7 +104,7 @@ def read_checksums(path: Path) -> dict[str, str]:
     """Return the checksums in a ``SHA256SUMS``, by file; none if it is missing."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     found = map(_CHECKSUM_LINE.fullmatch, lines)
     return {match[2]: match[1] for match in found if match}

@@ -335,7 +335,7 @@ class RawRecorder:
         except OSError as error:
             raise RecordingError(
                 f"{path}: cannot be made: {error.strerror}; no word of this call is "
-                f"on the disk"
+                f"on the disk; check the directory, and who may write there"
             ) from error
         file = OpenFile(path, name, stream.words, descriptor, self._clock())
         stream.files += 1

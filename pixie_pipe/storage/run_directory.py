@@ -130,7 +130,8 @@ class RunDirectory:
             notes=notes,
         )
         record = _normal(record)
-        with clear_errors(parent, "runs cannot be kept here"):
+        advice = "name another directory, or let this one be written"
+        with clear_errors(parent, "runs cannot be kept here", advice):
             parent.mkdir(parents=True, exist_ok=True)
             repair_all(parent)
             number, path = take_number(parent)

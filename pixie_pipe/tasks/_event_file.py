@@ -129,7 +129,9 @@ class EventFile:
         """
         error = self._error
         if error is not None:
-            self._writer.__exit__(type(error), error, error.__traceback__)
+            # The first error says most; that HDF5 cannot close the file comes of it.
+            with contextlib.suppress(Exception):
+                self._writer.__exit__(type(error), error, error.__traceback__)
             return None
         with self._clear_errors(), contextlib.ExitStack() as stack:
             stack.push(self._writer.__exit__)

@@ -144,8 +144,15 @@ class GatherData(Task):
     def _close(self) -> None:
         if self._recording is None:
             return
+        from pixie_pipe.storage.raw_recorder import RecordingError
+
         try:
             self._recording.close()
+        except RecordingError as error:
+            if self.status is not Status.PANICKING:
+                raise
+            # What came first has been told.
+            self.give_up(str(error))
         finally:
             self.ledger["words_recorded"] = self._recording.words
             self.statistics["files"] = self._recording.files

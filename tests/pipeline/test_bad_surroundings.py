@@ -86,7 +86,10 @@ def test_a_full_disk_for_raw_files_fails_the_run_and_all_before_is_readable(line
 def test_a_full_disk_for_events_fails_the_run_and_all_words_are_recorded(line, runs):
     pipeline = line()
     limit_files(pipeline, "WriteEvents", 100_000)
-    with pytest.raises(Error, match=r"WriteEvents failed: OutputFailedError: .*too large.*pixie-pipe replay"):
+    with pytest.raises(
+        Error,
+        match=r"WriteEvents failed: OutputFailedError: .*too large.*pixie-pipe replay",
+    ):
         pipeline.wait(60, quiet=True)
     run = only_run(runs)
     assert run.state == "incomplete"

@@ -172,7 +172,8 @@ def test_an_error_is_that_of_the_task_that_made_it(make_pipeline):
     pipeline.errors.clear()
     pipeline.start()
     finish(pipeline)
-    assert pids(pipeline) == before, "the process lives on"
+    # Nobody knows what the failure has left in the old process.
+    assert not set(pids(pipeline).values()) & set(before.values())
     assert pipeline.last_report("Tree")["sum"] == 2 * SUM
 
 

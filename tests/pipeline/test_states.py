@@ -42,7 +42,8 @@ TASK_TRANSITIONS = {
     *((W, R), (W, P), (W, D)),
     *((R, F), (R, P), (R, W), (R, D)),
     *((F, W), (F, D)),
-    *((P, W), (P, R), (P, D)),
+    # After a failure, a new process runs.
+    *((P, W), (P, D)),
 }
 """How the status of a task may change: it tells of each change itself."""
 
