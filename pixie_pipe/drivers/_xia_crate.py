@@ -364,10 +364,9 @@ def _room_for_info() -> tuple[ModuleConfig, Callable[[], bool]]:
     Another version of the library may write more, over what lies behind.
     """
     own = ctypes.sizeof(ModuleConfig)
-    room = np.full(2 * own, _UNTOUCHED, np.uint8)
-    return ModuleConfig.from_buffer(room), lambda: bool(
-        (room[own:] != _UNTOUCHED).any()
-    )
+    behind = bytes([_UNTOUCHED]) * own
+    room = bytearray(own) + behind
+    return ModuleConfig.from_buffer(room), lambda: room[own:] != behind
 
 
 _crates: dict[int, Crate] = {}

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Final, ParamSpec
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
 from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.pipeline.data import Kind, Stream
@@ -29,29 +29,25 @@ _DRAIN_S: Final = 10.0
 that were told to pause may still have words."""
 
 
-_Arguments = ParamSpec("_Arguments")
-
-
 class TakeDataError(PixiePipeError, RuntimeError):
     """A driver cannot be used as it was asked for."""
 
 
-def _rescues(
-    work: Callable[Concatenate[TakeData, _Arguments], None],
-) -> Callable[Concatenate[TakeData, _Arguments], None]:
+_Work = TypeVar("_Work", bound=Callable[..., None])
+
+
+def _rescues(work: _Work) -> _Work:
     """Let a method rescue the words there are before the run fails in it."""
 
     @functools.wraps(work)
-    def rescuing(
-        self: TakeData, *arguments: _Arguments.args, **named: _Arguments.kwargs
-    ) -> None:
+    def rescuing(self: TakeData, *arguments: object) -> None:
         try:
-            work(self, *arguments, **named)
+            work(self, *arguments)
         except Exception:
             self.rescue()
             raise
 
-    return rescuing
+    return cast("_Work", rescuing)
 
 
 class TakeData(Task):

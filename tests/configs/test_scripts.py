@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from pixie_pipe.storage import RunDirectory
 
@@ -57,3 +60,49 @@ def test_rate_of_the_simulation(tmp_path):
     )
     assert [line.split()[0] for line in out.splitlines()] == ["physics", "fast"]
     assert out.count("of memcpy") == 2
+
+
+def load_script(name: str, monkeypatch) -> Any:
+    """Return a script as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, script)
+    spec.loader.exec_module(script)
+    return script
+
+
+CAMPAIGN = ("--seconds", 1, "--megabytes-per-s", 4, "--trace", 20, "--runs", "runs")
+
+
+def test_a_campaign_with_simulated_data(tmp_path, monkeypatch):
+    out = run_script("take_simulated_data.py", *CAMPAIGN, cwd=tmp_path)
+    assert out.splitlines()[-1] == "not one word is missing"
+    run = RunDirectory.open(tmp_path / "runs" / "0001")
+    assert run.state == "complete"
+    # It would tell what is missing.
+    script = load_script("take_simulated_data", monkeypatch)
+    told = json.loads((run.path / "statistics-stop.json").read_text())
+    modules = told["TakeData"]["own"]["modules"]
+    taken = script.Taken(run, modules, {}, 1.0, "")
+    assert script.compare(taken, is_lossy=False).failed == []
+    modules["c0-s02"]["words_written"] += 1
+    (text,) = script.compare(taken, is_lossy=False).failed
+    assert text.startswith("c0-s02: words: sent ")
+    modules["c0-s02"]["words_written"] -= 1
+    path = run.raw / "c0-s05-0000.bin"
+    content = bytearray(path.read_bytes())
+    content[4] ^= 1  # the time of its first event
+    path.write_bytes(content)
+    (text,) = script.compare(taken, is_lossy=False).failed
+    assert text.startswith("slot 5 channel ")
+
+
+def test_a_campaign_that_loses_words(tmp_path):
+    lossy = (*CAMPAIGN, "--fifo-words", 3001)
+    out = run_script("take_simulated_data.py", *lossy, cwd=tmp_path)
+    assert out.splitlines()[-1] == "every lost word was counted"
+    run = RunDirectory.open(tmp_path / "runs" / "0001")
+    assert run.state == "incomplete"
+    assert f"the modules lost {run.balance['words_lost']} words" in run.reasons[0]

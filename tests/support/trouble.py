@@ -10,12 +10,14 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pixie_pipe.pipeline import Status
 from pixie_pipe.storage import RunDirectory, list_runs
+
+if TYPE_CHECKING:
+    from pixie_pipe.pipeline import Status
 
 CHAIN = ("GatherData", "ConvertToEvents", "WriteEvents")
 

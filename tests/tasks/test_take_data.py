@@ -263,8 +263,10 @@ def test_if_a_module_fails_all_words_are_sent_that_can_be_had(
     clock, scripted, where, monkeypatch
 ):
     # Nothing is due for hours: what is sent, the rescue sends.
-    parameters = {"options": {"late": 333}, "latency_s": 10.0, "frame_kb": 4}
-    run = SourceRun(TakeData, clock, step_s=0.001, **parameters, **scripted).start()
+    late: dict[str, Any] = {"latency_s": 10.0, "frame_kb": 4}
+    run = SourceRun(
+        TakeData, clock, step_s=0.001, options={"late": 333}, **late, **scripted
+    ).start()
     for _ in range(7):
         run.task.do_work(None)
     (digitizer,) = made()

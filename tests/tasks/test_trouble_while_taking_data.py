@@ -314,9 +314,9 @@ def test_a_simulated_module_is_pulled(simulated_line, told):
 def test_a_raw_directory_that_becomes_read_only(simulated_line, told):
     pipeline, runs = simulated_line(rotate_mb=0.05)
     raw = last_run(runs).raw
-    with unwritable(raw):
-        with pytest.raises(Error, match="the run failed: GatherData failed") as caught:
-            pipeline.wait(60, quiet=True)
+    failed = pytest.raises(Error, match="the run failed: GatherData failed")
+    with unwritable(raw), failed as caught:
+        pipeline.wait(60, quiet=True)
     told.check(
         "raw/ becomes read-only",
         str(caught.value),

@@ -73,7 +73,7 @@ def test_wrong_options_are_refused_before_anything_happens(options, text):
 
 def test_a_directory_without_firmware_is_refused_before_anything_happens(tmp_path):
     (tmp_path / "readme.txt").write_text("firmware")
-    with pytest.raises(OptionError, match="has no JSON files.* was unpacked"):
+    with pytest.raises(OptionError, match=r"has no JSON files.* was unpacked"):
         XiaDigitizer([2], firmware=tmp_path)
 
 

@@ -7,13 +7,15 @@ recorded must be the same.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from pixie_pipe.drivers.digitizer import DriverError
 from pixie_pipe.drivers.simulated import SimulatedDigitizer
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PULLED = "pulled"
 """Name of the file that has the number of the module that is pulled when it appears."""
