@@ -8,7 +8,7 @@ small that they run over: then every lost word must have been counted, and the r
 marked. The exit code is 1 if anything is missing.
 
 Usage: python scripts/take_simulated_data.py [--seconds S] [--megabytes-per-s MB]
-    [--trace N] [--fifo-words N] [--runs DIR]
+    [--channels N] [--trace N] [--fifo-words N] [--runs DIR]
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from pixie_pipe.events import Events
 
 MODULES = ("0/2:100/34688", "0/3:250/30474", "0/4:250/34688", "0/5:500/34688")
-CHANNELS = 16
 SOURCE = "TakeData"
 TASKS = ("GatherData", "ConvertToEvents", "SortEvents", "WriteEvents")
 
@@ -298,6 +297,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--megabytes-per-s", type=float, default=100, help="of all modules together"
     )
+    parser.add_argument("--channels", type=int, default=16, help="of each module")
     parser.add_argument("--trace", type=int, default=100, help="samples of a trace")
     parser.add_argument(
         "--fifo-words", type=int, help="words of each FIFO, so few that some are lost"
@@ -314,7 +314,7 @@ def campaign(arguments: argparse.Namespace, runs: Path) -> int:
     options: dict[str, Any] = {
         "modules": list(MODULES),
         "mode": "fast",
-        "channels": CHANNELS,
+        "channels": arguments.channels,
         "trace_samples": arguments.trace,
     }
     options["rate_hz"] = decays_for(arguments.megabytes_per_s * MB, options)

@@ -73,7 +73,10 @@ def load_script(name: str, monkeypatch) -> Any:
     return script
 
 
-CAMPAIGN = ("--seconds", 1, "--megabytes-per-s", 4, "--trace", 20, "--runs", "runs")
+CAMPAIGN = (
+    *("--seconds", 1, "--megabytes-per-s", 4, "--channels", 1, "--trace", 20),
+    *("--runs", "runs"),
+)
 
 
 def test_a_campaign_with_simulated_data(tmp_path, monkeypatch):
