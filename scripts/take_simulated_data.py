@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pixie_pipe.bench.chain import process_numbers
 from pixie_pipe.bench.measuring import cpu_seconds
 from pixie_pipe.drivers.simulated import SimulatedDigitizer
 from pixie_pipe.listmode import Layout, StreamDecoder
@@ -113,10 +114,7 @@ def take(arguments: argparse.Namespace, runs: Path, options: dict[str, Any]) -> 
             pipeline.create_task(name)
         pipeline.start()
         begin = time.monotonic()
-        records = pipeline.supervisor.records
-        pids = {
-            name: record.hello.pid for name, record in records.items() if record.hello
-        }
+        pids = process_numbers(pipeline)
         before = {name: cpu_seconds(pid) for name, pid in pids.items()}
         error = ""
         try:

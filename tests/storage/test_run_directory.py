@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import enum
+import errno
 import json
 import os
 import re
@@ -505,3 +506,30 @@ def test_at_the_prompt_and_in_a_notebook(tmp_path: Path) -> None:
     for text in ("&lt;b&gt;&amp;", "&lt;lost&gt;; late", ">15<", "incomplete"):
         assert text in html
     assert "<b>" not in html
+
+
+def test_room_for_the_end_of_a_run_is_kept_until_then(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path)
+    reserve = run.path / ".reserve"
+    assert reserve.stat().st_blocks * 512 >= 1 << 20
+    run.update(title="still running")
+    assert reserve.exists()
+    run.use_reserve()
+    assert not reserve.exists()
+    run.finish(complete=True)
+    assert names(run.path) == ["raw", "run.yaml"]
+
+
+@pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.ENOSPC])
+def test_a_file_system_that_keeps_no_room(tmp_path: Path, monkeypatch, code) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    if code == errno.ENOSPC:
+        with pytest.raises(RunDirectoryError, match="cannot be begun: No space left"):
+            RunDirectory.create(tmp_path)
+        return
+    run = RunDirectory.create(tmp_path)
+    run.finish(complete=True)
+    assert names(run.path) == ["raw", "run.yaml"]

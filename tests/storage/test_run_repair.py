@@ -256,7 +256,7 @@ def test_only_leftovers_that_nobody_has_open_are_removed(
     tmp_path: Path, crashed: RunDirectory
 ) -> None:
     (crashed.path / "deep").mkdir()
-    removed = ["run.yaml.0123abcd.part", "deep/events.h5.01234567.part"]
+    removed = [*("run.yaml.0123abcd.part", "deep/events.h5.01234567.part", ".reserve")]
     kept = ["mine.part", "x.0123abcd.parts", "x.0123abc.part", "deep/y.01234567.part"]
     for name in removed + kept:
         (crashed.path / name).write_bytes(b"x")

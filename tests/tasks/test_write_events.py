@@ -13,7 +13,7 @@ from pixie_pipe.pipeline.data import Origin, Rejected, Stream, StreamMark, Tally
 from pixie_pipe.storage import read_hdf5, read_hdf5_metadata, read_parquet
 from pixie_pipe.storage.atomic import OutputExistsError, OutputPathError
 from pixie_pipe.storage.hdf5 import Hdf5Writer
-from pixie_pipe.storage.writer import OutputError
+from pixie_pipe.storage.writer import OutputError, OutputFailedError
 from pixie_pipe.tasks import _stream_accounts
 from pixie_pipe.tasks.write_events import WriteEvents
 from tests.storage.runs import LAYOUT, MIXED, OTHER, some_events
@@ -126,12 +126,44 @@ def test_nothing_is_left_of_a_file_that_could_not_be_written(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Hdf5Writer, "write", fail)
-    with pytest.raises(OSError, match="No space"):
+    told = r"incomplete\.h5: cannot be written: No space left on device; make room"
+    with pytest.raises(OutputFailedError, match=told):
         write.work(EVENTS)
     write.reasons.append("WriteEvents failed")
     write.stop()
     assert list(tmp_path.iterdir()) == []
     assert write.task.statistics["outputs"] == []
+
+
+def test_what_hdf5_says_becomes_one_sentence(drive, tmp_path, monkeypatch):
+    write = drive(WriteEvents, directory=tmp_path).start()
+
+    def fail(*_):
+        raise RuntimeError(
+            "Can't decrement id ref count (file write failed: time = Sun Nov 22\n, "
+            "filename = 'e.h5', file descriptor = 25, errno = 27, error message = 'F"
+        )
+
+    monkeypatch.setattr(Hdf5Writer, "write", fail)
+    with pytest.raises(OutputFailedError) as caught:
+        write.work(EVENTS)
+    assert str(caught.value) == (
+        f"{tmp_path / 'events-incomplete.h5'}: cannot be written: File too large; make "
+        f"room or check the disk; the events are in the raw files, from which "
+        f"`pixie-pipe replay` makes the file again"
+    )
+
+
+def test_of_a_run_that_did_not_begin_nothing_is_kept_or_told(drive, tmp_path):
+    write = drive(WriteEvents, directory=tmp_path).start()
+    write.reasons.append("the run was given up")
+    write.stop()
+    assert list(tmp_path.iterdir()) == []
+    assert write.prints == []
+    # Without the failure, it is a run without events.
+    write.reasons.clear()
+    write.start().stop()
+    assert len(read_hdf5(tmp_path / "events.h5")) == 0
 
 
 def test_data_go_on_to_a_task_behind_it(drive, tmp_path):
