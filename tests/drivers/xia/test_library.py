@@ -101,10 +101,10 @@ def test_missing_functions_are_named_with_the_version(compiled, tmp_path):
 
 
 def test_structures_of_another_version_are_noticed(compiled, tmp_path):
-    for size in (300, 200):
-        path = tmp_path / f"of-{size}" / "libPixie16Api.so"
+    for other in ("TEXT_BYTES=300", "TEXT_BYTES=200", "MORE_BYTES=64"):
+        path = tmp_path / other / "libPixie16Api.so"
         path.parent.mkdir()
-        build(path, f"-DTEXT_BYTES={size}")
+        build(path, f"-D{other}")
         digitizer = XiaDigitizer([2, 3], library=path, log_directory=tmp_path)
         with pytest.raises(
             LibraryError, match=r"slot 2 in another form than .* 5\.3\.0.*use that"

@@ -36,6 +36,9 @@ struct module_config {
     u16 revision;
     u32 serial_number;
     u16 slot;
+#ifdef MORE_BYTES
+    char more[MORE_BYTES];
+#endif
 };
 
 struct module_fifo_config {
