@@ -146,3 +146,30 @@ def test_a_tap_that_dies_at_once_is_given_up_and_the_run_goes_on(make_pipeline):
     assert pipeline.wait(quiet=True)
     assert pipeline.last_report("Collect")["total"] == sum(range(200_000))
     assert pipeline.balance().closes
+
+
+def test_what_a_task_did_before_it_failed_is_in_the_balance(make_pipeline):
+    """It knows that only when its files are closed, after it has told of the error."""
+    pipeline = make_pipeline("Numbers", "FailThenCount", "Collect")
+    pipeline.configure({"Numbers": {"count": 0}})
+    pipeline.start()
+    with pytest.raises(Error, match="FailThenCount failed"):
+        pipeline.wait(60, quiet=True)
+    assert pipeline.balance().words_recorded == 77
+
+
+def test_a_task_that_failed_has_a_new_process_in_the_next_run(make_pipeline):
+    pipeline = make_pipeline("Numbers", "Fail", "Collect")
+    pipeline.start()
+    with pytest.raises(Error, match="told to fail in work"):
+        pipeline.wait(60, quiet=True)
+    records = pipeline.supervisor.records
+    before = {name: record.hello.pid for name, record in records.items()}
+    pipeline.configure({"Fail": {"where": "never"}})
+    pipeline.errors.clear()
+    pipeline.start()
+    assert pipeline.wait(60, quiet=True)
+    records = pipeline.supervisor.records
+    after = {name: record.hello.pid for name, record in records.items()}
+    assert [name for name in before if before[name] != after[name]] == ["Fail"]
+    assert pipeline.errors == []

@@ -172,6 +172,14 @@ class FailAtInit(Task):
         raise RuntimeError("told to fail in init")
 
 
+class FailThenCount(Fail):
+    """Fails, and takes its time to tell what it did until then."""
+
+    def do_stop(self):
+        time.sleep(0.3)
+        self.ledger["words_recorded"] = 77
+
+
 class Hang(Fail):
     """Counts as hung after a short time."""
 
