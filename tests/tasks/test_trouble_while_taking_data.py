@@ -255,10 +255,10 @@ def simulated_line(make_pipeline, tmp_path: Path):
     return start
 
 
-def recorded(runs: Path) -> list[Path]:
-    """Return the raw files of the last run that have words."""
-    directory = max(runs.glob("0*"))
-    return [path for path in directory.glob("raw/*.bin") if path.stat().st_size]
+def recorded(runs: Path) -> set[str]:
+    """Return the streams of the last run that have words in raw files."""
+    paths = max(runs.glob("0*")).glob("raw/*.bin")
+    return {path.name.rsplit("-", 1)[0] for path in paths if path.stat().st_size}
 
 
 def given(run: RunDirectory) -> dict[str, np.ndarray]:
