@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pixie_pipe.storage._processes import is_gone
 from pixie_pipe.storage._record_values import RunRecordError
+from pixie_pipe.storage._reserve import give_back_room
 from pixie_pipe.storage._run_numbers import run_paths
 from pixie_pipe.storage.raw import DataWarning
 from pixie_pipe.storage.raw_recorder import CHECKSUMS, RecordedFile, split_file_name
@@ -26,9 +27,6 @@ from pixie_pipe.storage.run_record import (
 
 RAW = "raw"
 """Name of the directory of raw files in that of a run."""
-
-RESERVE = ".reserve"
-"""Name of the file that keeps room for the end of a run."""
 
 REASON = "the process that took it ended without closing it"
 
@@ -111,7 +109,7 @@ def read_checksums(path: Path) -> dict[str, str]:
 
 
 def _remove_leftovers(path: Path) -> None:
-    (path / RESERVE).unlink(missing_ok=True)
+    give_back_room(path)
     for leftover in path.rglob("*.part"):
         if _LEFTOVER.fullmatch(leftover.name) and not _is_in_use(leftover):
             leftover.unlink(missing_ok=True)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime as dt
-import errno
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -17,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from pixie_pipe._units import format_count
 from pixie_pipe.storage._processes import this_host, this_process
 from pixie_pipe.storage._record_values import RunRecordError
+from pixie_pipe.storage._reserve import give_back_room, keep_room
 from pixie_pipe.storage._run_errors import RunDirectoryError, clear_errors
 from pixie_pipe.storage._run_numbers import take_number
-from pixie_pipe.storage._run_repair import RAW, RESERVE, repair_all
+from pixie_pipe.storage._run_repair import RAW, repair_all
 from pixie_pipe.storage.run_record import (
     RUN_FILE,
     Comment,
@@ -33,6 +31,8 @@ from pixie_pipe.storage.snapshots import write_snapshot
 from pixie_pipe.storage.versions import versions
 
 if TYPE_CHECKING:
+    import os
+
     from pixie_pipe.storage.provenance import SourceFile
     from pixie_pipe.storage.raw_recorder import RecordedFile
 
@@ -40,10 +40,6 @@ __all__ = ["RunDirectory", "RunDirectoryError"]
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _FIXED = ("number", "state", "reasons", "host", "process", "comments")
-_RESERVE_BYTES = 1 << 20
-"""Room for the record and the statistics at the end of a run: those of 13 modules of 32
-channels have some 50 kB, and each file is written beside the old one."""
-
 _CHANGEABLE = tuple(
     item.name for item in dataclasses.fields(RunRecord) if item.name not in _FIXED
 )
@@ -135,7 +131,7 @@ class RunDirectory:
         try:
             with clear_errors(path, "the run cannot be begun"):
                 run.raw.mkdir()
-                _reserve(path / RESERVE)
+                keep_room(path)
                 write_record(path / RUN_FILE, run.record)
         except BaseException:
             # Nobody has been told of it yet.
@@ -270,8 +266,7 @@ class RunDirectory:
 
         From now on there is room for the last files, even if the disk is full.
         """
-        with contextlib.suppress(OSError):
-            (self.path / RESERVE).unlink(missing_ok=True)
+        give_back_room(self.path)
 
     def add_comment(self, text: str) -> Comment:
         """Add what somebody says about the run, with the time.
@@ -399,18 +394,6 @@ class RunDirectory:
 def _normal(record: RunRecord) -> RunRecord:
     """Return a record as it will be read from the disk, or tell why it cannot be."""
     return RunRecord.from_dict(record.to_dict())
-
-
-def _reserve(path: Path) -> None:
-    """Keep room on the disk, where the file system can."""
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
-    try:
-        os.posix_fallocate(descriptor, 0, _RESERVE_BYTES)
-    except OSError as error:
-        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def _now() -> dt.datetime:

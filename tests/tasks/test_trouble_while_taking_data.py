@@ -35,7 +35,7 @@ from tests.support.trouble import (
     last_run,
     unwritable,
 )
-from tests.support.xia_crate import build
+from tests.support.xia_mistakes import mistakes
 
 DRIVERS = Path(__file__).parents[1] / "support" / "drivers"
 
@@ -85,78 +85,6 @@ def check_taken(pipeline: Any, runs: Path, words: dict[str, np.ndarray]) -> None
     events = read_hdf5(run.path / "events.h5")
     assert len(events) == len(check_raw(run, BY_STREAM)) == 6000
     check_nothing_left(run)
-
-
-def mistakes(directory: Path, library: Path) -> Iterator[tuple[str, Any, list[str]]]:
-    """Yield what can be wrong: the case, the options, words of the message."""
-    empty = directory / "no firmware"
-    empty.mkdir()
-    none = str(directory / "nowhere")
-    yield "firmware is no directory", {"firmware": none}, [none, "no directory", "JSON"]
-    yield (
-        "a directory without firmware",
-        {"firmware": str(empty)},
-        [str(empty), "has no JSON files", "name the directory into which XIA's"],
-    )
-    missing = {"device": "dsp", "path": none, "revision": "F", "frequency": 250}
-    yield (
-        "a file of firmware is missing",
-        {"firmware": [{**missing, "bits": 16}]},
-        [none, "there is no such file"],
-    )
-    yield "a slot twice", {"slots": [2, 3, 2]}, ["2 twice (2, 3, 2)", "take one"]
-    yield "a slot that no crate has", {"slots": [2, 15]}, ["15 is not in 2 to 14"]
-    yield (
-        "a slot without a module",
-        {"slots": [2, 7]},
-        ["slots 2, 7", "-200", "compare `slots` with the crate", "leave out"],
-    )
-    yield (
-        "more modules than the crate has",
-        {"slots": [2, 3, 4, 5, 6]},
-        ["slots 2, 3, 4, 5, 6", "-201", "not as many as asked for", "compare `slots`"],
-    )
-    yield (
-        "no library",
-        {"library": f"{none}.so"},
-        [
-            f"{none}.so",
-            "no such file",
-            "libPixie16Api.so",
-            "option `library` or in PIX",
-        ],
-    )
-    old = directory / "old.so"
-    build(old, "-DPixieBootCrate=PixieBootOld")
-    yield (
-        "an older library",
-        {"library": str(old)},
-        [str(old), "lacks PixieBootCrate", "use that version or a later one"],
-    )
-    new = directory / "new.so"
-    build(new, "-DTEXT_BYTES=300")
-    yield (
-        "a library with other structures",
-        {"library": str(new)},
-        [str(new), "in another form than that of PixieSDK 5.3.0", "use that version"],
-    )
-    content = bytearray(library.read_bytes())
-    # The machine in the header of an ELF file: IBM S/390.
-    content[18:20] = (22).to_bytes(2, "little")
-    other = directory / "other.so"
-    other.write_bytes(content)
-    yield (
-        "a library for another machine",
-        {"library": str(other)},
-        [str(other), "was built for machine 22", "this Python for", "give its path"],
-    )
-    text = directory / "text.so"
-    text.write_text("<html>404: this page was saved as a library</html>" * 9)
-    yield (
-        "a library that is none",
-        {"library": str(text)},
-        [str(text), "is no shared library", "expected XIA's library", "give its path"],
-    )
 
 
 def test_each_mistake_in_the_options_is_told_and_can_be_mended_in_the_session(
