@@ -217,7 +217,7 @@ def test_the_examples_of_the_page(tmp_path, monkeypatch, capsys) -> None:
     stored(tmp_path / "events.h5", some_events(20, **MIXED))
     monkeypatch.chdir(tmp_path)
     examples = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    assert len(examples) == 2
+    assert len(examples) == 3
     for example in examples:
         exec(example, {})
     assert "ps Timestamp" in capsys.readouterr().out
