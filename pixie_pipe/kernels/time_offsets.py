@@ -245,7 +245,7 @@ def _read_place(name: object) -> Place:
     if place is None or len(place) > 3:
         raise TimeOffsetError(
             f"a time offset is for {name!r}, expected crate/slot or "
-            f"crate/slot/channel, such as 0/2 or 0/2/5"
+            f"crate/slot/channel, such as 0/2 or 0/2/5, numbers from 0 to 255"
         )
     return place
 

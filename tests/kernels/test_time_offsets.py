@@ -129,7 +129,7 @@ def test_other_columns_are_shared_and_traces_stay():
         ({"0": 1}, "for '0', expected crate/slot or crate/slot/channel"),
         ({"0/2/x": 1}, "for '0/2/x'"),
         ({7: 1}, "for 7"),
-        ({"0/256": 1}, r"for \(0, 256\), expected .* numbers from 0 to 255"),
+        ({"0/256": 1}, r"for '0/256', expected .* numbers from 0 to 255"),
         ({"0/2": "x"}, "the time offset of 0/2 is 'x', expected a number in ns"),
         ({"0/2": True}, "is True"),
         ({"0/2": float("nan")}, "is nan"),
