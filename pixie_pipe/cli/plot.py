@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
 from cyclopts import Parameter, validators
 
 from pixie_pipe._channel_names import channel_name, read_place
@@ -17,6 +17,7 @@ from pixie_pipe.cli.usage import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
@@ -309,11 +310,13 @@ def _time_bins(source: Source) -> dict[str, Any]:
     """Return bins that the whole run fits into."""
     limits = source.events.time_limits_ps()
     seconds = 1.0 if limits is None else max(limits[1] * 1e-12, 1e-6)
-    return {"bins": 200, "range": [0.0, float(np.nextafter(seconds, np.inf))]}
+    return {"bins": 200, "range": [0.0, math.nextafter(seconds, math.inf)]}
 
 
 def _some_traces(table: Any, places: list[tuple[int, int, int]]) -> Events:  # noqa: ANN401 - a table of events
     """Return the first events of each channel that have a trace."""
+    import numpy as np
+
     from pixie_pipe.events import Events
 
     parts: list[Events] = []

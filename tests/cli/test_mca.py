@@ -62,7 +62,10 @@ def test_without_peaks_none_are_told(run, crate):
         (["0"], "0.0"),
         (["1", "--range", "5"], "no range of bins"),
         (["1", "--range", "0:9999"], "within the 4096 bins"),
-        (["1", "-o", "s.root"], "ends in .png, .svg, .pdf, .csv (text), .npz (arrays)"),
+        (
+            ["1", "-o", "s.root"],
+            "ends in .png, .svg, .pdf, .html, .csv (text), .npz (arrays)",
+        ),
     ],
 )
 def test_wrong_arguments(run, crate, arguments, text):

@@ -70,7 +70,7 @@ def test_channels_without_pulses_are_noted(run, crate):
         (["-m", "7"], "no module 7; known: 0 (c0-s02), 1 (c0-s03)"),
         (["-n", "9"], "no channel 9 in module c0-s02, expected 0 to 3"),
         (["-n", "a"], "'a' is no number"),
-        (["-o", "t.jpg"], "ends in .png, .svg, .pdf, .npy (one array), .npz"),
+        (["-o", "t.jpg"], "ends in .png, .svg, .pdf, .html, .npy (one array), .npz"),
         (["-o", "none/t.png"], "the directory none does not exist"),
         (["--count", "0"], "--count"),
         (["--filters"], "--filters says what is drawn: name a picture with -o"),

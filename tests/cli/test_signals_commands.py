@@ -102,7 +102,7 @@ def test_offsets_that_do_not_help_are_noted(run, crate):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["baselines", "-o", "b.npy"], "ends in .png, .svg, .pdf, .csv (text)"),
+        (["baselines", "-o", "b.npy"], "ends in .png, .svg, .pdf, .html, .csv (text)"),
         (["baselines", "-n", "9"], "no channel 9"),
         (["tau", "--plot", "t.csv"], "ends in .png, .svg, .pdf"),
         (["tau", "--settings", "new.set"], "ends in .json, for settings in XIA's"),

