@@ -75,7 +75,7 @@ def chain(make_pipeline, tmp_path, source_file, made_up):
         if source == "LoadFiles":
             pipeline.configure({"GatherData": {"record": "always"}})
         else:
-            # Else all is recorded at once, and the source has ended before it is killed.
+            # Else all is recorded at once: the source has ended before a kill.
             pipeline.configure({"GatherData": {"waiting_mb": 0}})
         pipeline.start()
         pipeline.until(lambda: size_of_raw(tmp_path) > enough)
