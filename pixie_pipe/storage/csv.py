@@ -22,12 +22,12 @@ from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.events import COLUMN, Events
 from pixie_pipe.events.convert import TRACE
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
+from pixie_pipe.storage._noted_files import NotedReader
 from pixie_pipe.storage.atomic import new_file
 from pixie_pipe.storage.file_notes import (
     FORMAT,
     FORMAT_VERSION,
     FileNotes,
-    provenance_of,
 )
 from pixie_pipe.storage.writer import (
     OutputError,
@@ -35,7 +35,6 @@ from pixie_pipe.storage.writer import (
     chosen_columns,
     filled,
     only,
-    with_traces,
 )
 
 if TYPE_CHECKING:
@@ -181,7 +180,7 @@ class CsvWriter:
             self._write_heading()
 
 
-class CsvReader:
+class CsvReader(NotedReader):
     """Reads a CSV file of events into memory; an `EventReader`.
 
     Parameters
@@ -194,6 +193,8 @@ class CsvReader:
     CsvError
         If the file is none of events, or a line is wrong.
     """
+
+    _error = CsvError
 
     def __init__(self, path: PathLike) -> None:
         self._path = Path(path)
@@ -214,26 +215,6 @@ class CsvReader:
         """Names of the columns, in the order of the schema."""
         return self._events.columns
 
-    @property
-    def name(self) -> str:
-        """Path of the file."""
-        return str(self._path)
-
-    @property
-    def size(self) -> int:
-        """Size of the file in bytes."""
-        return self._path.stat().st_size
-
-    @property
-    def provenance(self) -> Provenance:
-        """Where the events come from."""
-        return provenance_of(self._document)
-
-    @property
-    def time_index(self) -> None:
-        """None: all events are in memory."""
-        return
-
     def read(self, first: int, behind: int, columns: Iterable[str]) -> Events:
         """Return some rows; see `EventReader.read`.
 
@@ -242,13 +223,7 @@ class CsvReader:
         CsvError
             If there is no such column.
         """
-        wanted = with_traces(columns)
-        unknown = sorted(wanted.difference(self.columns))
-        if unknown:
-            raise CsvError(
-                f"{self._path}: has no column {', '.join(map(repr, unknown))}; "
-                f"columns: {', '.join(self.columns)}"
-            )
+        wanted = self._wanted(columns)
         return only(self._events[first:behind], wanted)
 
     def close(self) -> None:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.events import COLUMN, Events
 from pixie_pipe.storage._lh5_table import Lh5Table
+from pixie_pipe.storage._noted_files import NotedWriter
 from pixie_pipe.storage.atomic import new_file
 from pixie_pipe.storage.file_notes import FileNotes
 from pixie_pipe.storage.writer import (
@@ -47,7 +48,7 @@ class Lh5Error(PixiePipeError, ValueError):
     """An LH5 file that holds no events of pixie_pipe, or not those asked for."""
 
 
-class Lh5Writer:
+class Lh5Writer(NotedWriter):
     """Writes events to an LH5 file, batch after batch.
 
     A context manager like `Hdf5Writer`.
@@ -103,15 +104,6 @@ class Lh5Writer:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> bool | None:
-        return self._stack.__exit__(kind, error, traceback)
-
     def write(self, events: Events) -> None:
         """Append events.
 
@@ -143,23 +135,6 @@ class Lh5Writer:
             self._tables[channel].write(events[rows], rows + self._rows)
         self._rows += len(events)
         self._opened.send_to_disk()
-
-    def write_rejected(
-        self,
-        rejected: NDArray[np.void],
-        *,
-        stream: int = 0,
-        source: NDArray[np.int64] | int = 0,
-    ) -> None:
-        """Append rejected words; see `Hdf5Writer.write_rejected`.
-
-        The file lists the first 100 000 stretches; all are counted.
-        """
-        self._notes.reject(rejected, stream, source)
-
-    def describe(self, provenance: Provenance) -> None:
-        """Tell where the events come from; the last call counts."""
-        self._notes.describe(provenance)
 
     def _finish(
         self,

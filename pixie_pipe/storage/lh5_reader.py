@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from pixie_pipe.events import COLUMN, Events
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
 from pixie_pipe.storage._lh5_table import ROW, WAVEFORM, name_of
-from pixie_pipe.storage.file_notes import FORMAT, FORMAT_VERSION, provenance_of
+from pixie_pipe.storage._noted_files import NotedReader
+from pixie_pipe.storage.file_notes import FORMAT, FORMAT_VERSION
 from pixie_pipe.storage.lh5 import ATTRIBUTE, IDENTIFIERS, Lh5Error
-from pixie_pipe.storage.writer import filled, with_traces
+from pixie_pipe.storage.writer import filled
 
 if TYPE_CHECKING:
-    from pixie_pipe.storage.provenance import Provenance
     from pixie_pipe.storage.raw import PathLike
 
 _RAGGED = (TRACE_OFFSETS.name, TRACE_SAMPLES.name)
@@ -59,7 +59,7 @@ class _Channel:
         return low, rows
 
 
-class Lh5Reader:
+class Lh5Reader(NotedReader):
     """Reads an LH5 file of events; an `EventReader`.
 
     Parameters
@@ -72,6 +72,8 @@ class Lh5Reader:
     Lh5Error
         If the file is none of events, or none that pixie_pipe made.
     """
+
+    _error = Lh5Error
 
     def __init__(self, path: PathLike) -> None:
         self._path = Path(path)
@@ -99,31 +101,6 @@ class Lh5Reader:
     def __len__(self) -> int:
         return int(self._document["events"])
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the columns, in the order of the schema."""
-        return tuple(self._document["columns"])
-
-    @property
-    def name(self) -> str:
-        """Path of the file."""
-        return str(self._path)
-
-    @property
-    def size(self) -> int:
-        """Size of the file in bytes."""
-        return self._path.stat().st_size
-
-    @property
-    def provenance(self) -> Provenance:
-        """Where the events come from."""
-        return provenance_of(self._document)
-
-    @property
-    def time_index(self) -> None:
-        """None: it is not kept."""
-        return
-
     def read(self, first: int, behind: int, columns: Iterable[str]) -> Events:
         """Return some rows; see `EventReader.read`.
 
@@ -132,13 +109,7 @@ class Lh5Reader:
         Lh5Error
             If there is no such column.
         """
-        wanted = with_traces(columns)
-        unknown = sorted(wanted.difference(self.columns))
-        if unknown:
-            raise Lh5Error(
-                f"{self._path}: has no column {', '.join(map(repr, unknown))}; "
-                f"columns: {', '.join(self.columns)}"
-            )
+        wanted = self._wanted(columns)
         parts, rows = [], []
         for channel in self._channels:
             low, found = channel.find(first, behind)

@@ -17,13 +17,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pixie_pipe._extras import optional_import
 from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.events import COLUMN, VALIDITY, Block, Column, Events
 from pixie_pipe.events.convert import TRACE, from_arrow
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
+from pixie_pipe.storage._noted_files import NotedWriter
 from pixie_pipe.storage.atomic import new_file
 from pixie_pipe.storage.file_notes import FileNotes
 from pixie_pipe.storage.provenance import StreamRecord
@@ -37,7 +37,6 @@ from pixie_pipe.storage.writer import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from pixie_pipe.storage.provenance import Provenance
     from pixie_pipe.storage.raw import PathLike
 
 # A row group is written when so much waits. Readers skip whole row groups.
@@ -52,7 +51,7 @@ class ParquetError(PixiePipeError, ValueError):
     """A Parquet file that holds no events of pixie_pipe, or not those asked for."""
 
 
-class ParquetWriter:
+class ParquetWriter(NotedWriter):
     """Writes events to a Parquet file, batch after batch.
 
     A context manager like `Hdf5Writer`. Needs the extra ``parquet``.
@@ -109,15 +108,6 @@ class ParquetWriter:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> bool | None:
-        return self._stack.__exit__(kind, error, traceback)
-
     def write(self, events: Events) -> None:
         """Append events.
 
@@ -132,23 +122,6 @@ class ParquetWriter:
         size = sum(batch.nbytes for batch in self._waiting)
         if rows >= ROW_GROUP_ROWS or size >= ROW_GROUP_BYTES:
             self._write_waiting()
-
-    def write_rejected(
-        self,
-        rejected: NDArray[np.void],
-        *,
-        stream: int = 0,
-        source: NDArray[np.int64] | int = 0,
-    ) -> None:
-        """Append rejected words; see `Hdf5Writer.write_rejected`.
-
-        The file lists the first 100 000 stretches; all are counted.
-        """
-        self._notes.reject(rejected, stream, source)
-
-    def describe(self, provenance: Provenance) -> None:
-        """Tell where the events come from; the last call counts."""
-        self._notes.describe(provenance)
 
     def _write_waiting(self) -> None:
         events = Events.concatenate(self._waiting)

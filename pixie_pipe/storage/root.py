@@ -17,19 +17,18 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import boost_histogram as bh
 import numpy as np
-from numpy.typing import NDArray
 
 from pixie_pipe._extras import optional_import
 from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.events import COLUMN, Events
 from pixie_pipe.events.convert import TRACE
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
+from pixie_pipe.storage._noted_files import NotedWriter
 from pixie_pipe.storage.atomic import new_file
 from pixie_pipe.storage.file_notes import FileNotes
 from pixie_pipe.storage.writer import check_compression, chosen_columns, filled
 
 if TYPE_CHECKING:
-    from pixie_pipe.storage.provenance import Provenance
     from pixie_pipe.storage.raw import PathLike
 
 TREE: Final = "events"
@@ -49,7 +48,7 @@ class RootError(PixiePipeError, ValueError):
     """A ROOT file that holds no events of pixie_pipe, or not those asked for."""
 
 
-class RootWriter:
+class RootWriter(NotedWriter):
     """Writes events to a ROOT file, batch after batch.
 
     A context manager like `Hdf5Writer`. Needs the extra ``root``.
@@ -109,15 +108,6 @@ class RootWriter:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> bool | None:
-        return self._stack.__exit__(kind, error, traceback)
-
     def write(self, events: Events) -> None:
         """Append events.
 
@@ -132,19 +122,6 @@ class RootWriter:
         self._waiting_bytes += self._waiting[-1].nbytes
         if self._waiting_rows >= BASKET_ROWS or self._waiting_bytes >= BASKET_BYTES:
             self._write_waiting()
-
-    def write_rejected(
-        self,
-        rejected: NDArray[np.void],
-        *,
-        stream: int = 0,
-        source: NDArray[np.int64] | int = 0,
-    ) -> None:
-        """Append rejected words; see `Hdf5Writer.write_rejected`.
-
-        The file lists the first 100 000 stretches; all are counted.
-        """
-        self._notes.reject(rejected, stream, source)
 
     def write_histogram(self, name: str, histogram: bh.Histogram) -> None:
         """Add a histogram, as TH1D or TH2D with its counts below and above the range.
@@ -161,10 +138,6 @@ class RootWriter:
         doubles = bh.Histogram(*histogram.axes, storage=bh.storage.Double())
         doubles.view(flow=True)[...] = histogram.view(flow=True)
         self._file[name] = doubles
-
-    def describe(self, provenance: Provenance) -> None:
-        """Tell where the events come from; the last call counts."""
-        self._notes.describe(provenance)
 
     def _compressor(self) -> Any:  # noqa: ANN401 - uproot has no types
         if self._compression == "none":

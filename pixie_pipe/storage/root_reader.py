@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +14,15 @@ from pixie_pipe._extras import optional_import
 from pixie_pipe.events import COLUMN, Events
 from pixie_pipe.events.convert import TRACE
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
-from pixie_pipe.storage.file_notes import FORMAT, FORMAT_VERSION, provenance_of
+from pixie_pipe.storage._noted_files import NotedReader
+from pixie_pipe.storage.file_notes import FORMAT, FORMAT_VERSION
 from pixie_pipe.storage.root import NOTES, TREE, RootError
-from pixie_pipe.storage.writer import with_traces
 
 if TYPE_CHECKING:
-    from pixie_pipe.storage.provenance import Provenance
     from pixie_pipe.storage.raw import PathLike
 
 
-class RootReader:
+class RootReader(NotedReader):
     """Reads a ROOT file of events; an `EventReader`.
 
     Parameters
@@ -39,6 +37,8 @@ class RootReader:
     RootError
         If the file is none of events, or none that pixie_pipe made.
     """
+
+    _error = RootError
 
     def __init__(self, path: PathLike) -> None:
         self._path = Path(path)
@@ -71,31 +71,6 @@ class RootReader:
     def __len__(self) -> int:
         return int(self._tree.num_entries)
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the columns, in the order of the schema."""
-        return tuple(self._document["columns"])
-
-    @property
-    def name(self) -> str:
-        """Path of the file."""
-        return str(self._path)
-
-    @property
-    def size(self) -> int:
-        """Size of the file in bytes."""
-        return self._path.stat().st_size
-
-    @cached_property
-    def provenance(self) -> Provenance:
-        """Where the events come from."""
-        return provenance_of(self._document)
-
-    @property
-    def time_index(self) -> None:
-        """None: it is not kept."""
-        return
-
     def read(self, first: int, behind: int, columns: Iterable[str]) -> Events:
         """Return some rows; see `EventReader.read`. Baskets are read whole.
 
@@ -104,13 +79,7 @@ class RootReader:
         RootError
             If there is no such column.
         """
-        wanted = with_traces(columns)
-        unknown = sorted(wanted.difference(self.columns))
-        if unknown:
-            raise RootError(
-                f"{self._path}: has no column {', '.join(map(repr, unknown))}; "
-                f"columns: {', '.join(self.columns)}"
-            )
+        wanted = self._wanted(columns)
         found: dict[str, NDArray[Any]] = {}
         for name in COLUMN:
             if name not in wanted or name in (TRACE_OFFSETS.name, TRACE_SAMPLES.name):
