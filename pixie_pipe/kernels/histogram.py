@@ -2,7 +2,7 @@
 
 A histogram is an array of whole numbers with bins for what is below and above its
 range, laid out as boost-histogram lays out its storage. One kernel finds the places of
-the bins, another one adds: between the two, a caller may note what was there before.
+the bins, another one adds: the places are all that is needed to take it back.
 """
 
 from __future__ import annotations
@@ -201,34 +201,16 @@ def bins_of(
 
 @jit
 def add_counts(counts: NDArray[np.int64], places: NDArray[np.uint32]) -> None:
-    """Add one to each of these places, shape (n,), of a flat array."""
+    """Add one to each of these places, shape (n,), of a flat array, in their order."""
     for i in range(places.size):
         counts[places[i]] += 1
 
 
 @jit
 def remove_counts(counts: NDArray[np.int64], places: NDArray[np.uint32]) -> None:
-    """Take back what `add_counts` added at these places."""
-    for i in range(places.size):
-        counts[places[i]] -= 1
-
-
-@jit
-def note_counts(
-    counts: NDArray[np.int64], places: NDArray[np.uint32], before: NDArray[np.int64]
-) -> None:
-    """Note what is at these places, shape (n,); `before` has room for n, or more."""
-    for i in range(places.size):
-        before[i] = counts[places[i]]
-
-
-@jit
-def restore_counts(
-    counts: NDArray[np.int64], places: NDArray[np.uint32], before: NDArray[np.int64]
-) -> None:
-    """Put back what `note_counts` noted, also if a place was noted several times."""
+    """Take back what `add_counts` added at these places, the last one first."""
     for i in range(places.size - 1, -1, -1):
-        counts[places[i]] = before[i]
+        counts[places[i]] -= 1
 
 
 @jit

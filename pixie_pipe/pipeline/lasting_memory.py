@@ -4,10 +4,11 @@ They are in files that are mapped into the memory of the process, in the private
 directory of the pipeline: a process that is killed leaves them there, and the one that
 replaces it goes on. A checkpoint is then as small as what is not counts.
 
-A process may be killed at any time. So the places that are added to are noted, from one
-checkpoint to the next; and what is there before, of those that are being added to.
-Whoever goes on from a checkpoint takes back what was added since. What has to be
-written grows with the number of events, not with the number of bins.
+A process may be killed at any time. So the places are noted before ones are added to
+them, in their order, from one checkpoint to the next; and the sum of all counts at the
+checkpoint. As only ones are added, the sum that is found tells at how many of the places
+they were: whoever goes on from a checkpoint takes them back. Nothing is written for an
+event but its place.
 """
 
 from __future__ import annotations
@@ -21,18 +22,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pixie_pipe.kernels.histogram import (
-    MOST_COUNTS,
-    add_counts,
-    note_counts,
-    remove_counts,
-    restore_counts,
-)
+from pixie_pipe.kernels.histogram import MOST_COUNTS, add_counts, remove_counts
 
 _LEAST_BYTES: Final = 1 << 20
 
 _HEAD: Final = 3
-"""Numbers that tell how far the notes have come."""
+"""The number of a checkpoint, and the sums of the counts at two of them."""
 
 
 class LastingMemory:
@@ -107,13 +102,14 @@ class LastingArray:
         self.checkpoint = checkpoint
         self._counts = _MappedFile(path, np.int64, is_new=not is_resumed)
         self._places = _MappedFile(f"{path}.places", np.uint32, is_new=not is_resumed)
-        self._before = _MappedFile(f"{path}.before", np.int64, is_new=not is_resumed)
         head = _MappedFile(f"{path}.head", np.int64, is_new=not is_resumed)
         head.grow(_HEAD)
-        # Since which checkpoint is noted; how many places have been added to; how many
-        # when those are done that are being added to.
+        # Since which checkpoint is noted. Behind it, the sum of the counts at that
+        # one, where its last bit says: the other one is that of the one before.
         self._head = head.numbers
+        self._done = 0
         self._shape_counts()
+        self._total = int(self._flat.sum())
         if is_resumed and self._head[0] == checkpoint:
             self._take_back()
         self._begin()
@@ -139,19 +135,16 @@ class LastingArray:
         """Return where to put `size` places, shape (size,), with any content."""
         if self._head[0] != self.checkpoint:
             self._begin()
-        done = int(self._head[1])
-        self._places.grow(done + size)
-        self._before.grow(size)
-        return self._places.numbers[done : done + size]
+        end = self._done + size
+        self._places.grow(end)
+        return self._places.numbers[self._done : end]
 
     def add(self, count: int) -> None:
         """Add one at each of the first `count` places that were put there."""
-        done = int(self._head[1])
-        places = self._places.numbers[done : done + count]
-        note_counts(self._flat, places, self._before.numbers)
-        self._head[2] = done + count
-        add_counts(self._flat, places)
-        self._head[1] = done + count
+        done = self._done
+        add_counts(self._flat, self._places.numbers[done : done + count])
+        self._done += count
+        self._total += count
 
     def _shape_counts(self) -> None:
         numbers = self._counts.numbers
@@ -159,34 +152,39 @@ class LastingArray:
         self._flat = numbers[: rows * self._width]
         self.counts = self._flat.reshape(rows, self._width)
 
+    @property
+    def _sum_at_checkpoint(self) -> int:
+        return 1 + self.checkpoint % 2
+
     def _begin(self) -> None:
         """Begin the notes since the last checkpoint."""
-        # In this order: a process that is killed in between leaves none that count.
-        self._head[1] = 0
-        self._head[2] = 0
+        self._done = 0
+        # In this order: a process that is killed in between leaves a sum that nobody
+        # looks at.
+        self._head[self._sum_at_checkpoint] = self._total
         self._head[0] = self.checkpoint
 
     def _take_back(self) -> None:
-        """Take back what was added since the checkpoint.
+        """Take back what was added since the checkpoint, the last one first.
 
-        If this process is killed meanwhile, the next one goes on with it.
+        If this process is killed meanwhile, the next one goes on with it: again the sum
+        tells at how many of the places there are ones to be taken back.
+
+        Raises
+        ------
+        ValueError
+            If the counts are not those of the notes.
         """
-        self._restore()
-        while (done := int(self._head[1])) > 0:
-            first = max(done - self._before.numbers.size, 0)
-            places = self._places.numbers[first:done]
-            without = self._flat.copy()
-            remove_counts(without, places)
-            note_counts(without, places, self._before.numbers)
-            # Now these places look as if they were being added to.
-            self._head[1] = first
-            self._restore()
-
-    def _restore(self) -> None:
-        """Put back what was there before places that may be added to in part."""
-        done, end = int(self._head[1]), int(self._head[2])
-        restore_counts(self._flat, self._places.numbers[done:end], self._before.numbers)
-        self._head[2] = done
+        total = int(self._head[self._sum_at_checkpoint])
+        added = self._total - total
+        if not 0 <= added <= self._places.numbers.size:
+            raise ValueError(
+                f"histograms that a killed process has left have {self._total} counts, "
+                f"{total} at its last checkpoint and at most "
+                f"{self._places.numbers.size} since: they were changed by another one"
+            )
+        remove_counts(self._flat, self._places.numbers[:added])
+        self._total = total
 
 
 class _MappedFile:

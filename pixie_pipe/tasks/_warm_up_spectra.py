@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pixie_pipe.kernels.calibration import calibrate
-from pixie_pipe.kernels.histogram import ChannelRows, note_counts
+from pixie_pipe.kernels.histogram import ChannelRows
 from pixie_pipe.spectra import Spectra
 from pixie_pipe.tasks._warm_up_events import read_only, some_events
 
@@ -31,6 +31,3 @@ def warm_up_spectra() -> None:
         table.module_rows, table.rows, np.zeros((1, 4)), False, 1,
         np.zeros(len(events), np.float32),
     )  # fmt: skip
-    # What LastingArray uses beside, with memory that can be written to.
-    counts = np.zeros(1, np.int64)
-    note_counts(counts, np.zeros(1, np.uint32), counts.copy())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -61,7 +62,7 @@ def test_what_was_added_since_is_put_back(tmp_path_factory, before, since):
     batches, st.lists(batches, min_size=1, max_size=4), st.integers(0, 40), st.data()
 )
 def test_whoever_is_killed_and_wherever(tmp_path_factory, before, since, at, data):
-    """Each kernel, and each number of the head, is a place to be killed at."""
+    """In each kernel, and again while it is taken back."""
     path = tmp_path_factory.mktemp("memory") / "counts"
     memory = LastingMemory(path)
     array = memory.array(0, WIDTH)
@@ -70,22 +71,33 @@ def test_whoever_is_killed_and_wherever(tmp_path_factory, before, since, at, dat
     with pytest.MonkeyPatch.context() as patch:
         for _ in range(data.draw(st.integers(1, 3))):
             left = [at]
-            for name in ("note_counts", "add_counts", "restore_counts"):
+            for name in ("add_counts", "remove_counts"):
                 patch.setattr(lasting_memory, name, killed_in(name, left))
             try:
                 for part in since:
                     add(array, part)
-                resumed = LastingMemory(path)
-                resumed.resume(number)
-                array = resumed.array(0, WIDTH)
             except Killed:
                 pass
             at = data.draw(st.integers(0, 40))
+            # The next process can be killed as well, before it has added anything.
+            for _ in range(data.draw(st.integers(0, 2))):
+                left[0] = 1
+                with contextlib.suppress(Killed):
+                    resume(path, number)
+            left[0] = 0
+            array = resume(path, number)
     last = LastingMemory(path)
     last.resume(number)
     counts = last.array(0, WIDTH).counts.reshape(-1)
     assert counts[: 3 * WIDTH].tolist() == expected(before)
     assert not counts[3 * WIDTH :].any()
+
+
+def resume(path, number):
+    """Return the counts of the checkpoint, in a process of its own."""
+    memory = LastingMemory(path)
+    memory.resume(number)
+    return memory.array(0, WIDTH)
 
 
 class Killed(BaseException):
@@ -96,20 +108,15 @@ def killed_in(name, left):
     """Return a kernel that ends in the middle, when `left` goes down to 0."""
     kernel = getattr(kernels, name)
 
-    def run(counts, places, before=None):
+    def run(counts, places):
         left[0] -= 1
-        half = places if left[0] else places[: places.size // 2]
-        if name == "restore_counts":
-            # It goes from the end to the beginning.
-            half = places if left[0] else places[places.size // 2 :]
-            first = places.size - half.size
-            kernel(counts, half, before[first:])
-        elif before is None:
-            kernel(counts, half)
-        else:
-            kernel(counts, half, before)
-        if not left[0]:
-            raise Killed
+        if left[0]:
+            kernel(counts, places)
+            return
+        half = places.size // 2
+        # What is taken back goes from the end to the beginning.
+        kernel(counts, places[:half] if name == "add_counts" else places[half:])
+        raise Killed
 
     return run
 
@@ -126,6 +133,20 @@ def test_a_checkpoint_that_was_not_kept_is_none(tmp_path):
     after.resume(first)
     counts = after.array(0, WIDTH).counts.reshape(-1)
     assert counts[: 3 * WIDTH].tolist() == expected([1])
+
+
+def test_counts_of_somebody_else_are_refused(tmp_path):
+    memory = LastingMemory(tmp_path / "counts")
+    array = memory.array(0, WIDTH)
+    add(array, [1, 2])
+    number = memory.checkpoint()
+    add(array, [2])
+    array.counts[0, 1] = 0
+    array.counts[0, 2] = 0
+    after = LastingMemory(tmp_path / "counts")
+    after.resume(number)
+    with pytest.raises(ValueError, match="2 at its last checkpoint"):
+        after.array(0, WIDTH)
 
 
 def test_new_memory_begins_empty(tmp_path):
