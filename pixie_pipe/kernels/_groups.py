@@ -133,6 +133,18 @@ class GroupFinder:
             return Groups(
                 first[:groups], count[:groups], reference[:groups], open_from, full
             )
+        # Most groups are single events: they are left out where they are found.
+        least = 1 if definition.count_channels else definition.min_multiplicity
+        if definition.mode is Mode.GAP and least > 1:
+            near = reference
+            groups, open_from, largest = _find_neighbours(
+                times, window, is_all, near, first, count
+            )
+            if largest <= most:
+                reference[:groups] = first[:groups]
+                return Groups(
+                    first[:groups], count[:groups], reference[:groups], open_from, 0
+                )
         find = _find_by_gap if definition.mode is Mode.GAP else _find_by_first
         starts = reference
         groups, full = find(times, window, most, starts)
@@ -140,8 +152,6 @@ class GroupFinder:
             groups += 1
             starts[groups] = times.size
         open_from = int(starts[groups])
-        # Most groups are single events: they are left out where they are found.
-        least = 1 if definition.count_channels else definition.min_multiplicity
         kept = _of_size(starts, groups, least, first, count)
         reference[:kept] = first[:kept]
         return Groups(first[:kept], count[:kept], reference[:kept], open_from, full)
@@ -173,6 +183,52 @@ class GroupFinder:
             count=found.count[:kept],
             reference=found.reference[:kept],
         )
+
+
+@jit
+def _find_neighbours(
+    times: Times,
+    window: np.uint64,
+    is_all: bool,
+    near: Places,
+    first: Places,
+    count: Places,
+) -> tuple[int, int, int]:
+    """Write the groups of two events or more, where the gap between events decides.
+
+    Single events leave no trace: where most are single, this takes half the time of
+    `_find_by_gap`. `near` is for places of events that are near the one before.
+
+    Returns
+    -------
+    tuple
+        Number of closed groups, the first open place, and the most events of a group,
+        be it open or closed.
+    """
+    found = 0
+    for i in range(1, times.size):
+        # Written in any case, and kept if it is counted: nothing to be predicted.
+        near[found] = i
+        found += i64(u64(times[i]) - u64(times[i - 1]) <= window)
+    groups = 0
+    last = -1
+    for j in range(found):
+        # As above; the place behind a group is written anew by each of its events.
+        is_new = i64(near[j] != last + 1)
+        last = near[j]
+        first[groups] = last - 1
+        groups += is_new
+        # Without a sign: numba would look whether it is counted from the end.
+        count[np.uintp(groups - 1)] = last + 1
+    largest = 0
+    for k in range(groups):
+        count[k] -= first[k]
+        largest = max(largest, count[k])
+    if is_all or times.size == 0:
+        return groups, times.size, largest
+    if last == times.size - 1 and groups:
+        return groups - 1, first[groups - 1], largest
+    return groups, times.size - 1, largest
 
 
 @jit

@@ -111,12 +111,32 @@ def find_coincidences(events: Events, definition: CoincidenceDefinition) -> Foun
     )
 
 
+@dataclass(slots=True)
+class _Last:
+    """A batch that waits for the next one, as it came.
+
+    Attributes
+    ----------
+    events
+        Its events, but for those that were passed on.
+    numbered
+        What is known of them: nothing yet from the first open row on.
+    first_open
+        This row.
+    """
+
+    events: Events
+    numbered: Numbered
+    first_open: int
+
+
 class CoincidenceBuilder:
     """Builds coincidences of events that come batch after batch.
 
     What it returns is the events that came, in their order, with the columns
     ``coincidence`` and ``coincidence_reference``, cut into batches so that each
-    coincidence is whole in one of them. It does not depend on how the events came.
+    coincidence is whole in one of them. What is in them does not depend on how the
+    events came.
 
     Parameters
     ----------
@@ -125,29 +145,35 @@ class CoincidenceBuilder:
 
     Notes
     -----
-    Columns are not copied, but for the events that are held between two batches: those
-    that events to come may join. They are at most `max_events` of the definition, and
-    as many as come within the difference of the largest and the smallest delay.
+    A batch waits for the next one: where no coincidence goes over the border of the
+    two, it is returned as it came, and nothing is copied. Otherwise the events are
+    copied that those to come may join. They are at most `max_events` of the definition,
+    and as many as come within the difference of the largest and the smallest delay.
 
     Examples
     --------
     >>> builder = CoincidenceBuilder(CoincidenceDefinition(window_ps=10))
-    >>> some = builder.add(Events({"time_ps": [0, 50, 55]}))
+    >>> builder.add(Events({"time_ps": [0, 50]}))
+    []
+    >>> some = builder.add(Events({"time_ps": [55, 90]}))
     >>> [part.coincidence for part in some]
-    [array([0])]
+    [array([0]), array([1, 1])]
     >>> [part.coincidence for part in builder.finish()]
-    [array([1, 1])]
+    [array([0])]
     """
 
     def __init__(self, definition: CoincidenceDefinition) -> None:
         self._order = BuildingOrder(definition)
         self._finder = GroupFinder(definition)
+        self._reach = max(definition.window_ps, definition.before_ps)
+        self._last: _Last | None = None
+        # What is left of batches that came before, if it was copied.
         self._held: Events | None = None
-        # Of the events held: labels, and what was decided of some already.
+        # Of the open events: labels, and what was decided of some already.
         self._labels = NO_LABELS
         self._numbered = no_numbers()
         # The sequence from its first open place on. Without rows, it is just the
-        # events that are held.
+        # open events.
         self._times = np.zeros(0, np.int64)
         self._rows: NDArray[np.int64] | None = None
         self._count = self._members = self._full = 0
@@ -176,7 +202,8 @@ class CoincidenceBuilder:
     @property
     def held_events(self) -> int:
         """Number of events that came and were not returned yet."""
-        return 0 if self._held is None else len(self._held)
+        last = 0 if self._last is None else len(self._last.events)
+        return last + (0 if self._held is None else len(self._held))
 
     def add(self, events: Events) -> list[Events]:
         """Take a batch of events.
@@ -190,8 +217,7 @@ class CoincidenceBuilder:
         Returns
         -------
         list of Events
-            Batches of events with whole coincidences; most often two, a small one over
-            the border of two batches and a large one that is not copied.
+            Batches of events with whole coincidences.
 
         Raises
         ------
@@ -207,22 +233,37 @@ class CoincidenceBuilder:
             )
         if not events:
             return []
-        held = self.held_events
+        is_apart = self._is_apart(events)
+        held = 0 if is_apart else self._open_events
         times, rows = self._order.add(events, held)
+        found = self._close_last() if is_apart else self.release()
         self._labels = _joined(self._labels, self._finder.labels(events))
         self._extend(times, rows, held)
         total = held + len(events)
         groups = self._find(is_all=False)
         numbered = self._number(groups, total)
         border, cut = self._cuts(groups, numbered, held, total)
-        found = self._pass_on(events, numbered, border, cut)
+        found += self._pass_on(events, numbered, border, cut)
         self._forget(groups.open_from, numbered, cut)
         return found
+
+    def release(self) -> list[Events]:
+        """Return what is decided, instead of waiting for the next batch."""
+        last, self._last = self._last, None
+        if last is None:
+            return []
+        cut = last.first_open
+        if cut < len(last.events):
+            # A view would keep the memory of the whole batch.
+            self._held = copied(last.events[cut:], slice(None))
+        return [_numbered(last.events[:cut], last.numbered)] if cut else []
 
     def finish(self) -> list[Events]:
         """Return the events that are left, and take no more."""
         self._finished = True
         times, rows = self._order.finish()
+        if self._last is not None:
+            return self._close_last()
         held, self._held = self._held, None
         if held is None:
             return []
@@ -230,6 +271,36 @@ class CoincidenceBuilder:
             self._extend(times, rows, 0)
         groups = self._find(is_all=True)
         return [_numbered(held, self._number(groups, len(held)))]
+
+    @property
+    def _open_events(self) -> int:
+        """Number of events that those to come may join."""
+        if self._last is not None:
+            return len(self._last.events) - self._last.first_open
+        return self.held_events
+
+    def _is_apart(self, events: Events) -> bool:
+        """Tell whether no coincidence has events of the last batch and of this one."""
+        last = self._last
+        if last is None or "time_ps" not in events.columns:
+            return False
+        if "late" in events.columns and events.late[0]:
+            return False
+        gap = int(events.time_ps[0]) - int(last.events.time_ps[-1])
+        return gap > self._reach
+
+    def _close_last(self) -> list[Events]:
+        """Return the last batch as it came: nothing joins its open events any more."""
+        last, self._last = self._last, None
+        if last is None:
+            return []
+        first = last.first_open
+        numbered = self._number(self._find(is_all=True), len(last.events) - first)
+        last.numbered.numbers[first:] = numbered.numbers
+        last.numbered.references[first:] = numbered.references
+        self._times, self._labels = self._times[:0], self._labels[:0]
+        self._numbered = no_numbers()
+        return [_numbered(last.events, last.numbered)]
 
     def _extend(
         self, times: NDArray[np.int64], rows: NDArray[np.int64] | None, held: int
@@ -290,12 +361,17 @@ class CoincidenceBuilder:
             start = border
             joined = _behind(held, events[: border - before])
             found.append(_numbered(joined, numbered))
+        rest = events[start - before :]
+        is_whole = self._rows is None and start < cut
+        if is_whole and cut < before + len(events):
+            own = Numbered(numbered.numbers[start:], numbered.references[start:])
+            self._last = _Last(rest, own, cut - start)
+            return found
         if cut > start:
-            part = events[start - before : cut - before]
-            found.append(_numbered(part, numbered, start))
+            found.append(_numbered(rest[: cut - start], numbered, start))
         if cut < before + len(events):
             # A view would keep the memory of the whole batch.
-            self._held = copied(events[cut - before :], slice(None))
+            self._held = copied(rest[cut - start :], slice(None))
         return found
 
     def _forget(self, open_from: int, numbered: Numbered, cut: int) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.context import ForkServerProcess
 from typing import TYPE_CHECKING, Any
 
+from pixie_pipe._kernel_cache import is_warm
 from pixie_pipe.pipeline._task_contract import TaskContract
 from pixie_pipe.pipeline._task_work import WAIT_SECONDS, TaskWork
 from pixie_pipe.pipeline.host import Abandon, Host, Leave
@@ -86,6 +87,8 @@ class TaskProcess(TaskWork, ForkServerProcess):
         self._checkpoint: Checkpoint | None = None
         self._in_run = False
         self._pause_asked = self._is_paused = False
+        # Names of the preparations whose kernels are in this process.
+        self._loaded: set[str] = set()
         self._endpoint = endpoint()
 
     def init(self) -> None:
@@ -263,6 +266,14 @@ class TaskProcess(TaskWork, ForkServerProcess):
         except Exception:
             vars(self.config).update(before)
             raise
+        self._load_kernels()
+
+    def _load_kernels(self) -> None:
+        """Load what was compiled for this task, so that the first data do not wait."""
+        for preparation in self.preparations(vars(self.config)):
+            if preparation.name not in self._loaded and is_warm(preparation.name):
+                preparation.function()
+                self._loaded.add(preparation.name)
 
     def connect(self, message: Connect) -> None:
         """Take the neighbours, and call `do_connect`."""

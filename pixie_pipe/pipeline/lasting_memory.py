@@ -6,9 +6,9 @@ replaces it goes on. A checkpoint is then as small as what is not counts.
 
 A process may be killed at any time. So the places are noted before ones are added to
 them, in their order, from one checkpoint to the next; and the sum of all counts at the
-checkpoint. As only ones are added, the sum that is found tells at how many of the places
-they were: whoever goes on from a checkpoint takes them back. Nothing is written for an
-event but its place.
+checkpoint. As only ones are added, the sum that is found tells at how many of the
+places they were: whoever goes on from a checkpoint takes them back. Nothing is written
+for an event but its place.
 """
 
 from __future__ import annotations

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pixie_pipe.pipeline.data import Kind, StreamMark
 from pixie_pipe.pipeline.declarations import Category, port
+from pixie_pipe.pipeline.messages import Status
 from pixie_pipe.pipeline.parameters import Parameter, ParameterError
 from pixie_pipe.pipeline.preparing import Preparation
 from pixie_pipe.pipeline.task import Task
@@ -33,6 +35,9 @@ _DEFINITION = (
 """Parameters that say what a coincidence is."""
 
 _CHANNELS = "such as 0/2/5, 0/2/0-3, or 0/2 for a whole module"
+
+# As long as SortEvents lets few events wait.
+_RELEASE_SECONDS = 0.5
 
 # 10 ms: what comes within the delays waits in memory.
 _LONGEST_DELAY_NS = 1e7
@@ -155,24 +160,39 @@ class BuildCoincidences(Task):
         except PixiePipeError as error:
             raise ParameterError(f"{self.name}: {error}") from error
 
+    def do_init(self) -> None:
+        """Load the kernels before a run begins."""
+        import pixie_pipe.kernels.coincidences  # noqa: F401 - for what it imports
+
     def do_start(self) -> None:
         """Begin with nothing held."""
         from pixie_pipe.kernels.coincidences import CoincidenceBuilder
 
         self._builder = CoincidenceBuilder(self._definition())
         self._ends: list[StreamMark] = []
+        self._last_came = time.monotonic()
         self.ledger["events_dropped"] = 0
         self._count()
 
     def do_work(self, datum: Events | StreamMark) -> None:
         """Take a batch; send what is decided."""
         if not isinstance(datum, StreamMark):
+            self._last_came = time.monotonic()
             self._send(self._builder.add(datum))
         elif datum.ended:
             # Sent on when all events of the stream have been, at the end.
             self._ends.append(datum)
         else:
             self.send(datum)
+
+    def do_wait(self) -> None:
+        """Send what is decided, if the next batch lets it wait."""
+        if (
+            self.status is Status.RUNNING
+            and self._builder.held_events
+            and time.monotonic() - self._last_came >= _RELEASE_SECONDS
+        ):
+            self._send(self._builder.release())
 
     def do_stop(self) -> None:
         """Send all that is left."""

@@ -77,6 +77,11 @@ class FillHistograms(Task):
         told = "the filling of histograms is compiled, once for each installation"
         return (Preparation("spectra", warm_up_spectra, told),)
 
+    def do_init(self) -> None:
+        """Load the libraries before a run begins."""
+        import pixie_pipe.spectra.collection
+        import pixie_pipe.storage.spectra_file  # noqa: F401 - for what it imports
+
     def do_start(self) -> None:
         """Begin with empty histograms."""
         self._memory: LastingMemory | None = None

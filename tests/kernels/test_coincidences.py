@@ -60,15 +60,22 @@ def parts_of(events: Events, cuts: list[int]) -> list[Events]:
 
 
 @pytest.mark.parametrize("joined_bytes", [0, 1 << 18])
-@given(tables(), definitions(), st.lists(st.integers(0, 60), max_size=8))
-def test_batches_do_not_matter(joined_bytes, events, definition, cuts):
+@given(
+    tables(),
+    definitions(),
+    st.lists(st.integers(0, 60), max_size=8),
+    st.sets(st.integers(0, 8)),
+)
+def test_batches_do_not_matter(joined_bytes, events, definition, cuts, releases):
     plain = plain_coincidences(events, definition)
     builder = CoincidenceBuilder(definition)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(coincidences, "_JOINED_BYTES", joined_bytes)
-        found = [
-            part for batch in parts_of(events, cuts) for part in builder.add(batch)
-        ]
+        found = []
+        for number, batch in enumerate(parts_of(events, cuts)):
+            found += builder.add(batch)
+            if number in releases:
+                found += builder.release()
         found += builder.finish()
     assert builder.held_events == 0
     assert all(found)
@@ -145,14 +152,36 @@ def test_a_coincidence_without_end_does_not_fill_the_memory(how):
 
 
 def test_nothing_of_a_batch_is_copied_but_its_border():
-    events = in_order(np.arange(0, 10**6, 10))
+    """Two events in each coincidence; the first batch ends between two, one within."""
+    times = np.arange(0, 10**6, 10)
+    times[1::2] -= 8
+    events = in_order(times)
     builder = CoincidenceBuilder(CoincidenceDefinition(window_ps=3))
-    builder.add(events[:50_000])
-    _, large = builder.add(events[50_000:])
-    assert len(large) > 49_000
+    assert builder.add(events[:40_000]) == []
+    (whole,) = builder.add(events[40_000:70_001])
+    assert np.shares_memory(whole.time_ps, events.time_ps)
+    assert len(whole) == 40_000
+    large, border = builder.add(events[70_001:])
+    assert (len(large), len(border)) == (30_000, 2)
+    (rest,) = builder.finish()
     for name in events.columns:
         assert np.shares_memory(large[name], events[name])
-    assert not np.shares_memory(builder.finish()[0].time_ps, events.time_ps)
+        assert not np.shares_memory(border[name], events[name])
+        assert np.shares_memory(rest[name], events[name])
+
+
+def test_what_is_decided_need_not_wait_for_more_events():
+    builder = CoincidenceBuilder(CoincidenceDefinition(window_ps=3))
+    events = in_order([0, 1, 10, 20])
+    assert builder.add(events) == []
+    assert builder.held_events == 4
+    (part,) = builder.release()
+    assert part.coincidence.tolist() == [1, 1, 0]
+    assert builder.release() == []
+    assert builder.held_events == 1
+    (rest,) = builder.finish()
+    assert not np.shares_memory(rest.time_ps, events.time_ps)
+    assert rest.coincidence.tolist() == [0]
 
 
 def test_channels_are_counted_anew_when_the_numbers_of_groups_run_out(monkeypatch):
@@ -175,9 +204,10 @@ def test_events_out_of_order_are_refused_with_their_times():
     for early in ([8, 10], [9, 12, 11]):
         with pytest.raises(CoincidenceError, match=r"an event at \d+ ps follows.*Sort"):
             builder.add(in_order(early))
+        assert builder.held_events == 2
     with pytest.raises(CoincidenceError, match="at 3 ps follows one at 4 ps"):
         find_coincidences(in_order([4, 3]), definition)
-    builder.finish()
+    assert sum(map(len, builder.finish())) == 2
     with pytest.raises(CoincidenceError, match="after finish"):
         builder.add(in_order([20]))
 
