@@ -26,9 +26,9 @@ CHECKPOINT_SECONDS: Final = 0.5
 CHECKPOINT_FRAMES: Final = 4
 """Frames after which a checkpoint is made earlier."""
 
-CHECKPOINT_BYTES: Final = DEFAULT_WINDOW // 4
+CHECKPOINT_BYTES: Final = DEFAULT_WINDOW // 2
 """Bytes after which a checkpoint is made earlier: a window must not fill with what is
-only waiting to be saved, and may hold no more than two frames."""
+only waiting to be saved."""
 
 
 class _Saved(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -81,8 +81,7 @@ class Checkpoint:
         state = self._task.serialize()
         if state is not None:
             self._write(state)
-        for frame in self._unsaved:
-            self._inbox.acknowledge(frame)
+        self._inbox.acknowledge_all(self._unsaved)
         self._unsaved = []
         self._unsaved_bytes = 0
         self._next = time.monotonic() + CHECKPOINT_SECONDS

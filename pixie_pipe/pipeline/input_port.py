@@ -363,14 +363,29 @@ class InputPort:
         sender learns that it must not use this memory again. If that becomes too
         much, the task is given copies.
         """
+        self.acknowledge_all([frame])
+
+    def acknowledge_all(self, frames: Iterable[Arrived]) -> None:
+        """Tell the senders that frames are done with; see `acknowledge`.
+
+        The last one of a sender stands for those before it, but for those of which the
+        memory is still referred to.
+        """
         self.release()
-        link, number, size = frame.link, frame.header.sequence, frame.nbytes
-        link.done = number + 1
-        held = frame.let_go()
-        if held is not None:
+        told: dict[str, tuple[InputLink, int]] = {}
+        for frame in frames:
+            link, number, size = frame.link, frame.header.sequence, frame.nbytes
+            link.done = number + 1
+            held = frame.let_go()
+            if held is None:
+                told[link.task] = (link, number)
+                continue
             link.held_bytes += size
             self._held.append(_Held(link, self._run, number, size, held))
-        self._acknowledge(link, number, is_held=held is not None)
+            told.pop(link.task, None)
+            self._acknowledge(link, number, is_held=True)
+        for link, number in told.values():
+            self._acknowledge(link, number)
 
     def _acknowledge(
         self, link: InputLink, sequence: int, *, is_held: bool = False

@@ -21,7 +21,7 @@ from pixie_pipe.pipeline.frames import FrameError
 if TYPE_CHECKING:
     import zmq
 
-DEFAULT_WINDOW: Final = 16 << 20
+DEFAULT_WINDOW: Final = 32 << 20
 """Bytes that may be under way on a link: several frames of 1 to 4 MiB, so that neither
 end waits for the other, and little enough to stay in a cache of the usual size."""
 

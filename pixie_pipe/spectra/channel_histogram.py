@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 
 from pixie_pipe._jit import read_only
 from pixie_pipe.events import COLUMN, Events
-from pixie_pipe.kernels.histogram import ChannelRows, place_all, place_in_rows
+from pixie_pipe.kernels.histogram import (
+    MOST_QUICK_PLACES,
+    ChannelRows,
+    first_bins,
+    place_all,
+    place_in_rows,
+)
 from pixie_pipe.spectra.axis import Axis
 from pixie_pipe.spectra.channels import channel_name, parse_channel, parse_channels
 from pixie_pipe.spectra.errors import SpectraError
@@ -70,6 +76,9 @@ class ChannelHistogram(Histogram):
         names = declaration.channels
         self._wanted = [parse_channels(name) for name in names] if names else None
         self._table = ChannelRows(self._wanted)
+        # Made anew when there are more channels.
+        self._known_rows = -1
+        self._first_of = np.zeros((0, 0), np.int32)
 
     def _make_axes(self) -> tuple[Axis, ...]:
         declared = self.declaration
@@ -176,6 +185,7 @@ class ChannelHistogram(Histogram):
     def resume(self, state: dict[str, Any]) -> None:
         """Go on with the counts of the memory."""
         self._table = ChannelRows(self._wanted)
+        self._known_rows = -1
         for crate, slot, channel in state["channels"]:
             self._table.add((crate, slot, channel))
         self._array.grow(self._rows)
@@ -192,10 +202,11 @@ class ChannelHistogram(Histogram):
         values, shift = self._values(events, rows)
         places = self._array.room(crate.size)
         table, axis = self._table, self.axis
-        if shift >= 0 and not gate.size and self._wanted is None:
+        if shift >= 0 and not gate.size and self._is_quick:
             are_known = place_all(
-                crate, slot, channel, read_only(values), table.module_rows, table.rows,
-                axis.low, axis.bins, shift, places,
+                crate, slot, channel, read_only(values), table.module_rows,
+                self._first_bins(), np.int32(axis.low), np.int32(axis.bins),
+                np.int32(shift), places,
             )  # fmt: skip
             if are_known:
                 self._array.add(crate.size)
@@ -212,6 +223,18 @@ class ChannelHistogram(Histogram):
             if table.add((int(crate[done]), int(slot[done]), int(channel[done]))):
                 self._array.grow(self._rows)
         self._array.add(filled)
+
+    @property
+    def _is_quick(self) -> bool:
+        """Whether places can be found with numbers of 32 bits, and for all events."""
+        most = max(abs(self.axis.low), (self._rows + 1) * (self.axis.bins + 2))
+        return self._wanted is None and most <= MOST_QUICK_PLACES
+
+    def _first_bins(self) -> NDArray[np.int32]:
+        if self._known_rows != self._rows:
+            self._known_rows = self._rows
+            self._first_of = first_bins(self._table.rows, self.axis.bins)
+        return self._first_of
 
     def _values(self, events: Events, rows: slice) -> tuple[NDArray[Any], int]:
         if self.declaration.kind == "rate":

@@ -16,6 +16,7 @@ from pixie_pipe.kernels.histogram import (
     ChannelRows,
     add_counts,
     bins_of,
+    first_bins,
     place_all,
     place_in_rows,
     place_pairs,
@@ -74,7 +75,8 @@ def test_places_in_rows(items, low, bins, shift, wanted, gated):
     assert table.channels == known
     if wanted is None and not gated:
         places = np.empty(len(items), np.uint32)
-        ready: Any = (table.module_rows, table.rows, float(low), bins, shift, places)
+        axis = map(np.int32, (low, bins, shift))
+        ready: Any = (table.module_rows, first_bins(table.rows, bins), *axis, places)
         assert place_all(*columns(items), *ready)
         assert places.tolist() == expected
 
@@ -88,9 +90,13 @@ def test_place_all_refuses_channels_without_a_row():
         ((0, 2, 2), False),
         ((9, 9, 9), False),
     ]:
+        ready: Any = (table.module_rows, first_bins(table.rows, 8))
+        how: Any = (np.int32(0), np.int32(8), np.int32(0), np.empty(2, np.uint32))
         items = [((0, 2, 1), 5), (channel, 5)]
-        ready: Any = (table.module_rows, table.rows, 0.0, 8, 0, np.empty(2, np.uint32))
-        assert place_all(*columns(items), *ready) is is_known
+        assert place_all(*columns(items), *ready, *how) is is_known
+        # And where all are of one module.
+        items = [(channel, 5), (channel, 5)]
+        assert place_all(*columns(items), *ready, *how) is is_known
 
 
 axis_values = st.floats(-3e3, 3e3) | st.sampled_from([np.nan, np.inf, -np.inf, 0.1])

@@ -6,6 +6,7 @@ import psutil
 import pytest
 
 import tests.support.pipeline_tasks  # noqa: F401 - registers the tasks
+from pixie_pipe.pipeline.links import DEFAULT_WINDOW
 from pixie_pipe.pipeline.messages import Status
 
 
@@ -45,7 +46,7 @@ def test_a_slow_consumer_stalls_the_source_and_not_the_memory(make_pipeline):
     # 60 frames of 2 MiB would be 120 MiB.
     assert all(b - a < 30 << 20 for a, b in zip(early, late, strict=True))
     out = pipeline.statistics()["LiveNumbers"]["out"]["Slow"]
-    assert out["outstanding_bytes"] <= 16 << 20
+    assert out["outstanding_bytes"] <= DEFAULT_WINDOW
     pipeline.stop()
     assert pipeline.balance().closes
 
