@@ -84,6 +84,14 @@ ARRANGEMENTS: Final = (
         (*TO_SORTED, "BuildCoincidences", "FillHistograms", "WriteEvents"),
         in_one_process((*TO_SORTED, "BuildCoincidences")),
     ),
+    Arrangement(
+        "two, coincidences and histograms",
+        (*TO_SORTED, "BuildCoincidences", "FillHistograms", "WriteEvents"),
+        {
+            **in_one_process((*TO_SORTED, "BuildCoincidences", "FillHistograms")),
+            "FillHistograms": {"process": "together", "role": "essential"},
+        },
+    ),
 )
 
 
@@ -93,7 +101,8 @@ def measure(settings: Settings) -> Section:
         "Replaying to HDF5",
         f"{', '.join(TO_HDF5)}: each a process; or two, of which one is all up to the "
         "sorted events; or those with FillHistograms as a tap, in a third process, and "
-        "with BuildCoincidences in that of the sorter. The "
+        "with BuildCoincidences in that of the sorter; or with both in that of the "
+        "sorter. The "
         "raw file is in the page cache, the clock runs from `start` until the file and "
         "the record of the run are on the disk. The bare loop does the same with the "
         "same kernels and writer in one process with two threads, in the same round. "
