@@ -166,6 +166,7 @@ class CoincidenceBuilder:
         self._order = BuildingOrder(definition)
         self._finder = GroupFinder(definition)
         self._reach = max(definition.window_ps, definition.before_ps)
+        self._least = definition.min_multiplicity
         self._last: _Last | None = None
         # What is left of batches that came before, if it was copied.
         self._held: Events | None = None
@@ -295,9 +296,12 @@ class CoincidenceBuilder:
         if last is None:
             return []
         first = last.first_open
-        numbered = self._number(self._find(is_all=True), len(last.events) - first)
-        last.numbered.numbers[first:] = numbered.numbers
-        last.numbered.references[first:] = numbered.references
+        count = len(last.events) - first
+        # Mostly it is one event, for which there is nothing to be found.
+        if count >= self._least:
+            numbered = self._number(self._find(is_all=True), count)
+            last.numbered.numbers[first:] = numbered.numbers
+            last.numbered.references[first:] = numbered.references
         self._times, self._labels = self._times[:0], self._labels[:0]
         self._numbered = no_numbers()
         return [_numbered(last.events, last.numbered)]
@@ -361,7 +365,7 @@ class CoincidenceBuilder:
             start = border
             joined = _behind(held, events[: border - before])
             found.append(_numbered(joined, numbered))
-        rest = events[start - before :]
+        rest = events[start - before :] if start > before else events
         is_whole = self._rows is None and start < cut
         if is_whole and cut < before + len(events):
             own = Numbered(numbered.numbers[start:], numbered.references[start:])

@@ -22,7 +22,7 @@ from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.events import COLUMN, Events
 from pixie_pipe.events.convert import TRACE
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
-from pixie_pipe.storage._noted_files import NotedReader
+from pixie_pipe.storage._noted_files import NotedReader, NotedWriter
 from pixie_pipe.storage.atomic import new_file
 from pixie_pipe.storage.file_notes import (
     FORMAT,
@@ -38,7 +38,6 @@ from pixie_pipe.storage.writer import (
 )
 
 if TYPE_CHECKING:
-    from pixie_pipe.storage.provenance import Provenance
     from pixie_pipe.storage.raw import PathLike
 
 MOST_ROWS: Final = 1_000_000
@@ -51,7 +50,7 @@ class CsvError(PixiePipeError, ValueError):
     """A CSV file that holds no events of pixie_pipe, or not those asked for."""
 
 
-class CsvWriter:
+class CsvWriter(NotedWriter):
     """Writes events to a CSV file, batch after batch.
 
     A context manager like `Hdf5Writer`. The heading is written with the first events:
@@ -109,15 +108,6 @@ class CsvWriter:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> bool | None:
-        return self._stack.__exit__(kind, error, traceback)
-
     def write(self, events: Events) -> None:
         """Append events.
 
@@ -148,10 +138,6 @@ class CsvWriter:
         source: NDArray[np.int64] | int = 0,
     ) -> None:
         """Do nothing: CSV has no room for them."""
-
-    def describe(self, provenance: Provenance) -> None:
-        """Tell where the events come from; before the first of them."""
-        self._notes.describe(provenance)
 
     def _write_heading(self) -> None:
         if self._has_heading:
