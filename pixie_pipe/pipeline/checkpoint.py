@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pixie_pipe.pipeline.links import DEFAULT_WINDOW
-
 if TYPE_CHECKING:
     from pixie_pipe.pipeline._task_contract import TaskContract
     from pixie_pipe.pipeline.input_port import Arrived, InputPort
@@ -26,9 +24,10 @@ CHECKPOINT_SECONDS: Final = 0.5
 CHECKPOINT_FRAMES: Final = 4
 """Frames after which a checkpoint is made earlier."""
 
-CHECKPOINT_BYTES: Final = DEFAULT_WINDOW // 2
-"""Bytes after which a checkpoint is made earlier: a window must not fill with what is
-only waiting to be saved."""
+CHECKPOINT_BYTES: Final = 6 << 20
+"""Bytes after which a checkpoint is made earlier: after each second frame of traces, of
+4 MB, and after each of header-only events, of 7 MB or more. The window of a link must
+not fill with what is only waiting to be saved."""
 
 
 class _Saved(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pixie_pipe.listmode.layout import Layout
 from pixie_pipe.runs.errors import RunContentError
+from pixie_pipe.storage.raw import DataWarning
 from pixie_pipe.storage.streams import Stream, assign_streams
 
 if TYPE_CHECKING:
@@ -60,6 +63,8 @@ def raw_streams(
         return assign_streams(paths, [parse_module(text) for text in modules])
     layouts = {} if known is None else _layouts_of(known)
     if not layouts:
+        layouts = dict(_told_by_drivers(run))
+    if not layouts:
         layouts = {entry.module: entry.layout for entry in _configured(run)}
     if not layouts:
         raise RunContentError(
@@ -85,6 +90,25 @@ def _layouts_of(known: Provenance) -> dict[tuple[int, int], Layout]:
     return {
         module: stream.layout for stream in known.streams for module in stream.modules
     }
+
+
+def _told_by_drivers(
+    run: RunDirectory,
+) -> Iterator[tuple[tuple[int, int], Layout]]:
+    """Yield modules and layouts as the tasks that took the data have left them."""
+    for path in sorted(run.path.glob("statistics-start*.json")):
+        try:
+            tasks = json.loads(path.read_text(encoding="utf-8"))
+            for task in tasks.values():
+                for entry in task["own"].get("layouts", ()):
+                    module = (int(entry["crate"]), int(entry["slot"]))
+                    yield module, Layout.from_dict(entry["layout"])
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            warnings.warn(
+                f"{path}: does not tell how to decode the raw files: {error}",
+                DataWarning,
+                stacklevel=2,
+            )
 
 
 def _configured(run: RunDirectory) -> Iterator[ModuleConfig]:

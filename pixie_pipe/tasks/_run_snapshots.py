@@ -68,14 +68,19 @@ class RunSnapshots:
             digitizer.save_settings(self._start)
 
     def save_statistics_at_start(
-        self, told: Mapping[str, Any], started_ns: int
+        self,
+        modules: Sequence[ModuleInfo],
+        told: Mapping[str, Any],
+        started_ns: int,
     ) -> None:
         """Save what the modules tell of themselves when they have just started.
 
         Parameters
         ----------
+        modules
+            The modules: how their data are laid out is saved, too.
         told
-            That, by their names.
+            What they tell, by their names.
         started_ns
             Host's clock when they were started, in ns since the epoch.
         """
@@ -84,7 +89,15 @@ class RunSnapshots:
         name = self._free(self._directory, "statistics-start")
         try:
             # As in the statistics of all tasks at the stop.
-            own = {"modules": told, "started_ns": started_ns}
+            layouts = [
+                {
+                    "crate": module.crate,
+                    "slot": module.slot,
+                    "layout": module.layout.to_dict(),
+                }
+                for module in modules
+            ]
+            own = {"modules": told, "started_ns": started_ns, "layouts": layouts}
             values = {self._task: {"own": own}}
             write_snapshot(self._directory, name, values)
         except PixiePipeError as error:

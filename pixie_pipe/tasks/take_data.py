@@ -188,7 +188,7 @@ class TakeData(Task):
             self.statistics["started_ns"] = started_ns
             self._streams.tell_start(started_ns)
             self._snapshots.save_statistics_at_start(
-                self._told_by(digitizer), started_ns
+                digitizer.modules, self._told_by(digitizer), started_ns
             )
         was_running = digitizer.is_running
         came = self._read_all(digitizer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import h5py
 import numpy as np
 import pytest
@@ -161,6 +163,25 @@ def test_without_a_file_of_events_raw_files_are_decoded(tmp_path) -> None:
         open_run(2, tmp_path).events  # noqa: B018
     run = open_run(2, tmp_path, modules=MODULES)
     assert len(run.events) == 300
+
+
+def test_whoever_took_the_data_has_left_how_to_decode_them(tmp_path) -> None:
+    run = make_run(tmp_path, events=None, modules=[])
+    layouts = [
+        {"crate": 0, "slot": slot, "layout": layout.to_dict()}
+        for slot, layout in ((2, LAYOUT), (3, OTHER))
+    ]
+    path = run.path / "statistics-start.json"
+    path.write_text(json.dumps({"TakeData": {"own": {"layouts": layouts}}}))
+    assert np.array_equal(
+        open_run(1, tmp_path).events.read().select(slot=3).time_ps, OTHERS.time_ps
+    )
+    path.write_text('{"TakeData": {"own": {"layouts": [{"crate": 0}]}}}')
+    with (
+        pytest.warns(DataWarning, match="statistics-start.json: does not tell"),
+        pytest.raises(RunContentError, match="nothing tells the layout"),
+    ):
+        open_run(1, tmp_path).events  # noqa: B018
 
 
 def test_a_file_of_events_by_another_name(tmp_path) -> None:

@@ -14,6 +14,7 @@ from pixie_pipe import drivers
 from pixie_pipe.buffers import BufferPool
 from pixie_pipe.drivers import DriverNotFoundError
 from pixie_pipe.drivers.digitizer import DriverError
+from pixie_pipe.listmode import Layout
 from pixie_pipe.pipeline.data import Words
 from pixie_pipe.pipeline.messages import Error, Status
 from pixie_pipe.settings import read_json
@@ -487,6 +488,10 @@ def test_settings_and_statistics_are_kept_at_both_ends(clock, settled, tmp_path)
     assert run.task.statistics["notes"] == []
     start = json.loads((runs / "statistics-start.json").read_text())
     assert start["Source"]["own"]["modules"]["c0-s02"]["words_read"] == 0
+    layouts = [
+        Layout.from_dict(entry["layout"]) for entry in start["Source"]["own"]["layouts"]
+    ]
+    assert layouts == [mark.stream.decoding for mark in run.sent[:2]]
     # When the modules were started is told to all, and kept.
     (started_ns,) = {mark.starts_ns for mark in run.sent[2:4]}
     assert started_ns == (start["Source"]["own"]["started_ns"],)
