@@ -255,6 +255,29 @@ def test_acknowledgements_go_to_the_process_that_replaces_a_producer(net):
     assert not sender.acks.poll(QUIET_MS)
 
 
+def test_several_frames_are_acknowledged_at_once_but_for_those_that_are_kept(net):
+    sender, receiver = net.pair()
+    for number in range(4):
+        sender.send(np.full(1 << 14, number))
+    frames = [receiver.take() for _ in range(4)]
+    acks = net.bound()
+    receiver.port.resume("producer", address_of(acks))
+    second = np.frombuffer(frames[1].buffers[0], np.int64)
+    is_shared = frames[1].shared is not None
+    receiver.port.acknowledge_all(frames)
+    told = []
+    while acks.poll(QUIET_MS):
+        ack = decode_ack(acks.recv())
+        told.append((ack.sequence, ack.is_held))
+    assert told == ([(1, True), (3, False)] if is_shared else [(3, False)])
+    assert second[0] == 1
+    del second, frames
+    receiver.port.release()
+    if is_shared:
+        assert acks.poll(WAIT_MS)
+        assert list(map(tuple, decode_ack(acks.recv()).released)) == [(1, 1)]
+
+
 # A process that replaces another
 
 

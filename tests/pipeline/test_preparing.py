@@ -7,12 +7,14 @@ import multiprocessing.context
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pixie_pipe import _kernel_cache
-from pixie_pipe._kernel_cache import is_warm
+from pixie_pipe._kernel_cache import is_warm, note_warm
 from pixie_pipe.pipeline.preparing import Preparation, Preparations
+from pixie_pipe.tasks.build_coincidences import BuildCoincidences
 
 FILE = "PIXIE_PIPE_TEST_PREPARED"
 
@@ -80,3 +82,20 @@ def test_without_a_cache_nothing_is_known(tmp_path, monkeypatch):
     monkeypatch.setenv("PIXIE_PIPE_CACHE_DIR", str(tmp_path / "file"))
     _kernel_cache.note_warm("some")
     assert not is_warm("some")
+
+
+def test_a_task_loads_what_is_there_before_it_gets_data(monkeypatch):
+    calls: list[str] = []
+    wanted = (Preparation("some", lambda: calls.append("some"), "compiling"),)
+    monkeypatch.setattr(
+        BuildCoincidences, "preparations", classmethod(lambda *_: wanted)
+    )
+    task: Any = BuildCoincidences()
+    task._loaded = set()
+    task.configure({})
+    # Not compiled yet: whoever compiles it is under way, or failed.
+    assert calls == []
+    note_warm("some")
+    for _ in range(2):
+        task.configure({"window_ns": 20})
+    assert calls == ["some"]

@@ -42,6 +42,24 @@ def events_of(sent) -> Events:
     return Events.concatenate([datum for datum in sent if isinstance(datum, Events)])
 
 
+def test_what_is_decided_waits_for_the_next_batch_for_a_short_time(drive, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(
+        "pixie_pipe.tasks.build_coincidences.time.monotonic", lambda: now[0]
+    )
+    events = sorted_events()
+    build = drive(BuildCoincidences, window_ns=1).start()
+    assert build.work(events[:300]) == []
+    assert build.wait() == []
+    now[0] += 0.6
+    (part,) = build.wait()
+    assert len(part) == 299
+    assert build.task.statistics["held_events"] == 1
+    assert build.wait() == []
+    assert build.stop()
+    assert len(events_of(build.sent)) == 300
+
+
 @pytest.mark.parametrize("how", [{"window_ns": 9_000}, HOW])
 @given(cuts=st.lists(st.integers(0, 400), max_size=5))
 def test_events_are_numbered(drive, how, cuts):
