@@ -226,7 +226,9 @@ def check_goes_on(pipeline: Any, runs: Path) -> None:
 
 def test_a_simulated_module_is_pulled(simulated_line, told):
     pipeline, runs = simulated_line()
-    (runs / "pulled").write_text("1")
+    # At once: the driver may look between making the file and writing into it.
+    (runs / "pull").write_text("1")
+    (runs / "pull").rename(runs / "pulled")
     with pytest.raises(Error, match="the run failed: TakeData failed") as caught:
         pipeline.wait(60, quiet=True)
     parts = ["c0-s03 does not answer", "look whether", "start again"]
