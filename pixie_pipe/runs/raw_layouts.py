@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pixie_pipe.listmode.layout import Layout
 from pixie_pipe.runs.errors import RunContentError
 from pixie_pipe.storage.raw import DataWarning
+from pixie_pipe.storage.run_starts import DAMAGED, start_snapshots, told_at_start
 from pixie_pipe.storage.streams import Stream, assign_streams
 
 if TYPE_CHECKING:
@@ -96,14 +96,13 @@ def _told_by_drivers(
     run: RunDirectory,
 ) -> Iterator[tuple[tuple[int, int], Layout]]:
     """Yield modules and layouts as the tasks that took the data have left them."""
-    for path in sorted(run.path.glob("statistics-start*.json")):
+    for path in start_snapshots(run.path):
         try:
-            tasks = json.loads(path.read_text(encoding="utf-8"))
-            for task in tasks.values():
-                for entry in task["own"].get("layouts", ()):
+            for own in told_at_start(path):
+                for entry in own.get("layouts", ()):
                     module = (int(entry["crate"]), int(entry["slot"]))
                     yield module, Layout.from_dict(entry["layout"])
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        except DAMAGED as error:
             warnings.warn(
                 f"{path}: does not tell how to decode the raw files: {error}",
                 DataWarning,

@@ -1,13 +1,30 @@
-"""When the modules of recorded runs were started."""
+"""What the sources of recorded runs told when the modules were started, and when."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 _RAW = "raw"
+
+DAMAGED: Final = (OSError, ValueError, LookupError, TypeError, AttributeError)
+"""What reading a snapshot raises that is damaged, or of another program."""
+
+
+def start_snapshots(run: Path) -> list[Path]:
+    """Return the snapshots of the start in the directory of a run: one of each source.
+
+    Those of others than the first have its name in theirs.
+    """
+    return sorted(run.glob("statistics-start*.json"))
+
+
+def told_at_start(snapshot: Path) -> list[Any]:
+    """Return what the tasks of a snapshot told of themselves; raises `DAMAGED`."""
+    values: Any = json.loads(snapshot.read_text(encoding="utf-8"))
+    return [task["own"] for task in values.values()]
 
 
 def run_starts_ns(files: Iterable[Path]) -> tuple[int, ...]:
@@ -39,10 +56,9 @@ def _start_ns(directory: Path) -> int | None:
     """Return when the run with this directory of raw files was started."""
     if directory.name != _RAW:
         return None
-    # Each source of a run has such a file.
     starts = [
         start
-        for path in directory.parent.glob("statistics-start*.json")
+        for path in start_snapshots(directory.parent)
         for start in _starts_in(path)
     ]
     return min(starts, default=None)
@@ -50,9 +66,8 @@ def _start_ns(directory: Path) -> int | None:
 
 def _starts_in(path: Path) -> list[int]:
     try:
-        values: Any = json.loads(path.read_text(encoding="utf-8"))
-        found = [task["own"].get("started_ns") for task in values.values()]
-    except (OSError, ValueError, AttributeError, KeyError, TypeError):
-        # Damaged, or of another program: then the start is not known.
+        found = [own.get("started_ns") for own in told_at_start(path)]
+    except DAMAGED:
+        # Then the start is not known.
         return []
     return [start for start in found if type(start) is int]
