@@ -19,6 +19,8 @@ Numbers = NDArray[np.int64]
 # over all places (measured with groups of two).
 _SPARSE: Final = 8
 
+_AS_THEY_ARE: Final = read_only(np.zeros(0, np.int64))
+
 
 class Numbered(NamedTuple):
     """What the rows of a table have to do with coincidences.
@@ -79,9 +81,10 @@ def number_rows(
     found = (groups.first, groups.count, groups.reference)
     numbers[:], references[:] = 0, False
     if rows is None:
-        is_sparse = groups.first.size * _SPARSE < count
-        number = _number_few_places if is_sparse else _number_places
-        number(*found, before, numbers, references)
+        if groups.first.size * _SPARSE < count:
+            _number_rows(_AS_THEY_ARE, *found, before, numbers, references)
+        else:
+            _number_places(*found, before, numbers, references)
         return Numbered(numbers, references)
     if known is not None:
         numbers[: known.numbers.size] = known.numbers
@@ -141,22 +144,6 @@ def _number_places(
 
 
 @jit
-def _number_few_places(
-    first: Numbers,
-    count: Numbers,
-    reference: Numbers,
-    before: int,
-    numbers: Numbers,
-    references: NDArray[np.bool_],
-) -> None:
-    """Give places, which have 0, their numbers, group after group."""
-    for k in range(first.size):
-        for i in range(first[k], first[k] + count[k]):
-            numbers[i] = before + k + 1
-        references[reference[k]] = True
-
-
-@jit
 def _number_rows(
     rows: NDArray[np.int64],
     first: Numbers,
@@ -166,10 +153,13 @@ def _number_rows(
     numbers: Numbers,
     references: NDArray[np.bool_],
 ) -> None:
+    """Give rows, or places if there are no rows, their numbers, group after group."""
+    is_moved = rows.size > 0
     for k in range(first.size):
         for i in range(first[k], first[k] + count[k]):
-            numbers[rows[i]] = before + k + 1
-        references[rows[reference[k]]] = True
+            numbers[rows[i] if is_moved else i] = before + k + 1
+        place = reference[k]
+        references[rows[place] if is_moved else place] = True
 
 
 @jit
