@@ -160,10 +160,6 @@ class BuildCoincidences(Task):
         except PixiePipeError as error:
             raise ParameterError(f"{self.name}: {error}") from error
 
-    def do_init(self) -> None:
-        """Load the kernels before a run begins."""
-        import pixie_pipe.kernels.coincidences  # noqa: F401 - for what it imports
-
     def do_start(self) -> None:
         """Begin with nothing held."""
         from pixie_pipe.kernels.coincidences import CoincidenceBuilder
