@@ -1,4 +1,4 @@
-"""What files of events with notes (`FileNotes`) share, whatever their format."""
+"""What readers and writers of files of events share, whatever their format."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
     from pixie_pipe.storage.provenance import Provenance
 
 
-class NotedWriter:
-    """The part of a writer that takes notes, and ends with its context."""
+class StackWriter:
+    """The part of a writer that ends with its context."""
 
-    _notes: FileNotes
     _stack: ExitStack
 
     def __exit__(
@@ -35,6 +34,12 @@ class NotedWriter:
         /,
     ) -> bool | None:
         return self._stack.__exit__(kind, error, traceback)
+
+
+class NotedWriter(StackWriter):
+    """The part of a writer that takes notes."""
+
+    _notes: FileNotes
 
     def write_rejected(
         self,
@@ -54,17 +59,10 @@ class NotedWriter:
         self._notes.describe(provenance)
 
 
-class NotedReader:
-    """The part of a reader that looks at the notes, and checks what is asked for."""
+class PathReader:
+    """The part of a reader that knows its file."""
 
-    _error: ClassVar[type[PixiePipeError]]
     _path: Path
-    _document: dict[str, Any]
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the columns, in the order of the schema."""
-        return tuple(self._document["columns"])
 
     @property
     def name(self) -> str:
@@ -75,6 +73,18 @@ class NotedReader:
     def size(self) -> int:
         """Size of the file in bytes."""
         return self._path.stat().st_size
+
+
+class NotedReader(PathReader):
+    """The part of a reader that looks at the notes, and checks what is asked for."""
+
+    _error: ClassVar[type[PixiePipeError]]
+    _document: dict[str, Any]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns, in the order of the schema."""
+        return tuple(self._document["columns"])
 
     @cached_property
     def provenance(self) -> Provenance:

@@ -20,6 +20,7 @@ from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES, Column
 from pixie_pipe.listmode.result import RejectReason
 from pixie_pipe.storage._bitshuffle import Compress, as_it_is, chunk_compressor
 from pixie_pipe.storage._chunks import ChunkedDataset
+from pixie_pipe.storage._file_parts import StackWriter
 from pixie_pipe.storage._hdf5_tables import write_provenance
 from pixie_pipe.storage.atomic import new_file
 from pixie_pipe.storage.file_notes import FORMAT, FORMAT_VERSION
@@ -74,7 +75,7 @@ def compressor_of(compression: str) -> Compress | None:
     return as_it_is if compression == "none" else None
 
 
-class Hdf5Writer:
+class Hdf5Writer(StackWriter):
     """Writes events to an HDF5 file, batch after batch.
 
     A context manager: the file gets its name when the context is left without an
@@ -138,15 +139,6 @@ class Hdf5Writer:
                     self._start_columns(block)
             self._stack = stack.pop_all()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> bool | None:
-        return self._stack.__exit__(kind, error, traceback)
 
     def write(self, events: Events) -> None:
         """Append events.

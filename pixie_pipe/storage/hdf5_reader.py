@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.events import COLUMN, Events
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
+from pixie_pipe.storage._file_parts import PathReader
 from pixie_pipe.storage._hdf5_tables import read_provenance
 from pixie_pipe.storage.file_notes import FORMAT, FORMAT_VERSION
 from pixie_pipe.storage.time_index import read_time_index
@@ -192,7 +193,7 @@ def wanted_columns(
     return [name for name in names if name in asked]
 
 
-class Hdf5Reader:
+class Hdf5Reader(PathReader):
     """Reads an HDF5 file of events; an `EventReader`.
 
     Parameters
@@ -220,16 +221,6 @@ class Hdf5Reader:
     def columns(self) -> tuple[str, ...]:
         """Names of the columns, in the order of the schema."""
         return self._columns
-
-    @property
-    def name(self) -> str:
-        """Path of the file."""
-        return str(self._path)
-
-    @property
-    def size(self) -> int:
-        """Size of the file in bytes."""
-        return self._path.stat().st_size
 
     @cached_property
     def provenance(self) -> Provenance:

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.events import COLUMN, Events
+from pixie_pipe.storage._file_parts import NotedWriter
 from pixie_pipe.storage._lh5_table import Lh5Table
-from pixie_pipe.storage._noted_files import NotedWriter
 from pixie_pipe.storage.atomic import new_file
 from pixie_pipe.storage.file_notes import FileNotes
 from pixie_pipe.storage.writer import (

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from pixie_pipe.events import COLUMN, Events
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
+from pixie_pipe.storage._file_parts import NotedReader
 from pixie_pipe.storage._lh5_table import ROW, WAVEFORM, name_of
-from pixie_pipe.storage._noted_files import NotedReader
 from pixie_pipe.storage.file_notes import FORMAT, FORMAT_VERSION
 from pixie_pipe.storage.lh5 import ATTRIBUTE, IDENTIFIERS, Lh5Error
 from pixie_pipe.storage.writer import filled

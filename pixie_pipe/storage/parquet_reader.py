@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pixie_pipe.events import COLUMN, Events
 from pixie_pipe.events.convert import TRACE, from_arrow
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
+from pixie_pipe.storage._file_parts import PathReader
 from pixie_pipe.storage.parquet import (
     open_parquet,
     read_parquet_metadata,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from pixie_pipe.storage.raw import PathLike
 
 
-class ParquetReader:
+class ParquetReader(PathReader):
     """Reads a Parquet file of events; an `EventReader`.
 
     Parameters
@@ -60,16 +61,6 @@ class ParquetReader:
         if TRACE in used:
             used |= {TRACE_OFFSETS.name, TRACE_SAMPLES.name}
         return tuple(name for name in COLUMN if name in used)
-
-    @property
-    def name(self) -> str:
-        """Path of the file."""
-        return str(self._path)
-
-    @property
-    def size(self) -> int:
-        """Size of the file in bytes."""
-        return self._path.stat().st_size
 
     @cached_property
     def provenance(self) -> Provenance:

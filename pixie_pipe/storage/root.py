@@ -23,7 +23,7 @@ from pixie_pipe.errors import PixiePipeError
 from pixie_pipe.events import COLUMN, Events
 from pixie_pipe.events.convert import TRACE
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
-from pixie_pipe.storage._noted_files import NotedWriter
+from pixie_pipe.storage._file_parts import NotedWriter
 from pixie_pipe.storage.atomic import new_file
 from pixie_pipe.storage.file_notes import FileNotes
 from pixie_pipe.storage.writer import check_compression, chosen_columns, filled

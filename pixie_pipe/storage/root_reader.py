@@ -14,7 +14,7 @@ from pixie_pipe._extras import optional_import
 from pixie_pipe.events import COLUMN, Events
 from pixie_pipe.events.convert import TRACE
 from pixie_pipe.events.schema import TRACE_OFFSETS, TRACE_SAMPLES
-from pixie_pipe.storage._noted_files import NotedReader
+from pixie_pipe.storage._file_parts import NotedReader
 from pixie_pipe.storage.file_notes import FORMAT, FORMAT_VERSION
 from pixie_pipe.storage.root import NOTES, TREE, RootError
 
